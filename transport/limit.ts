@@ -1,0 +1,38 @@
+// Every bound of the system, with its unit and its reason. Nothing grows without a row here.
+
+/** Payload or result of a job: larger things belong in a blob store, the job names them. */
+export const PAYLOAD_BYTES_MAX = 256 * 1024;
+/** gRPC's own default receive limit, kept. */
+export const GRPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** An AMQP message of ours; RabbitMQ 4 refuses 16 MiB and more by default. */
+export const AMQP_MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** Entries a peer is sent in one AppendEntries: by count, and by bytes (one entry always goes). */
+export const APPEND_ENTRIES_MAX = 256;
+export const APPEND_BYTES_MAX = 512 * 1024;
+/** AppendEntries on their way to one peer without an answer. */
+export const APPEND_INFLIGHT_MAX = 32;
+/** Entries of a leader that are not committed yet: beyond, proposals are refused as overloaded. */
+export const UNCOMMITTED_ENTRIES_MAX = 20_000;
+export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
+/** Inputs waiting for the driver's loop; Raft messages beyond are dropped, calls refused. */
+export const INBOX_LENGTH_MAX = 10_000;
+/** x-max-length of the mailboxes: about ten seconds of the densest traffic. */
+export const CONTROL_MAILBOX_LENGTH_MAX = 1_000;
+export const APPEND_MAILBOX_LENGTH_MAX = 4_096;
+export const CLIENT_MAILBOX_LENGTH_MAX = 10_000;
+/** Calls of one client that have no answer yet. */
+export const CLIENT_CALLS_MAX = 20_000;
+/** Calls in one ClientRequest. */
+export const CLIENT_BATCH_CALLS_MAX = 512;
+export const CLIENT_BATCH_BYTES_MAX = 1024 * 1024;
+export const JOB_LOCK_KEYS_MAX = 16;
+export const JOB_ATTEMPTS_MAX = 100;
+export const JOB_PRIORITY_MAX = 1_000;
+export const BATCH_JOBS_MAX = 1_000;
+export const PAGE_SIZE_DEFAULT = 50;
+export const PAGE_SIZE_MAX = 1_000;
+/** Kind, queue, lock key and idempotency key: characters. */
+export const NAME_LENGTH_MAX = 128;
+export const KEY_LENGTH_MAX = 256;
+/** Receipts kept a job; all are counted. */
+export const RECEIPTS_MAX = 16;

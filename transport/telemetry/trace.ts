@@ -1,0 +1,94 @@
+// Spans whose parent travels as a W3C traceparent: through gRPC metadata, AMQP calls, log entries
+// and BullMQ jobs.
+//
+// Guarantees: "" as parent gives no span at all, so what nobody traces costs nothing, and no span
+// is ever an orphan or an accidental root. Times may be given, for spans known only afterwards.
+// Does not own: the SDK (sdk.ts). Without it every span here is the API's no-op.
+
+import {
+  type Attributes,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TimeInput,
+  TraceFlags,
+  trace,
+} from "@opentelemetry/api";
+
+export type { Attributes, Span };
+export { SpanKind, SpanStatusCode };
+
+const TRACER_NAME = "quorumq";
+const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+export interface SpanStart {
+  readonly name: string;
+  readonly kind: SpanKind;
+  /** W3C traceparent, or "". */
+  readonly parent: string;
+  readonly attributes?: Attributes;
+  readonly startTime?: TimeInput;
+}
+
+/** True when spans under this parent would be recorded. */
+export function isTraced(traceparent: string): boolean {
+  const match = TRACEPARENT.exec(traceparent);
+  return match !== null && (Number.parseInt(match[3] ?? "0", 16) & TraceFlags.SAMPLED) !== 0;
+}
+
+/** The trace id of a traceparent, or "". */
+export function traceIdOf(traceparent: string): string {
+  return TRACEPARENT.exec(traceparent)?.[1] ?? "";
+}
+
+/** A child of `parent`; a span that records nothing when parent is not a sampled traceparent. */
+export function startSpan(start: SpanStart): Span {
+  const match = TRACEPARENT.exec(start.parent);
+  const [, traceId, spanId, flags] = match ?? [];
+  if (traceId === undefined || spanId === undefined || flags === undefined) {
+    return trace.wrapSpanContext({ traceId: "", spanId: "", traceFlags: TraceFlags.NONE });
+  }
+  const parent = trace.setSpanContext(ROOT_CONTEXT, {
+    traceId,
+    spanId,
+    traceFlags: Number.parseInt(flags, 16),
+    isRemote: true,
+  });
+  return trace.getTracer(TRACER_NAME).startSpan(
+    start.name,
+    {
+      kind: start.kind,
+      ...(start.attributes === undefined ? {} : { attributes: start.attributes }),
+      ...(start.startTime === undefined ? {} : { startTime: start.startTime }),
+    },
+    parent,
+  );
+}
+
+/** A new trace: for calls that come in without one. */
+export function startRootSpan(start: Omit<SpanStart, "parent">): Span {
+  return trace.getTracer(TRACER_NAME).startSpan(
+    start.name,
+    {
+      kind: start.kind,
+      root: true,
+      ...(start.attributes === undefined ? {} : { attributes: start.attributes }),
+      ...(start.startTime === undefined ? {} : { startTime: start.startTime }),
+    },
+    ROOT_CONTEXT,
+  );
+}
+
+/** The span as a parent for others, or "" if it records nothing and came from nowhere. */
+export function traceparentOf(span: Span): string {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  if (!/^[0-9a-f]{32}$/.test(traceId) || /^0+$/.test(traceId)) return "";
+  return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, "0")}`;
+}
+
+/** Marks the span as failed. `type` is a stable word, `message` for people. */
+export function failSpan(span: Span, type: string, message: string): void {
+  span.setAttribute("error.type", type);
+  span.setStatus({ code: SpanStatusCode.ERROR, message });
+}
