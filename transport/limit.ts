@@ -36,3 +36,33 @@ export const NAME_LENGTH_MAX = 128;
 export const KEY_LENGTH_MAX = 256;
 /** Receipts kept a job; all are counted. */
 export const RECEIPTS_MAX = 16;
+/** W3C traceparents are 55 characters; later versions of the format may be longer. */
+export const TRACEPARENT_LENGTH_MAX = 128;
+/** Of an error or a cancellation, in the ledger for good: workers cut longer ones. */
+export const ERROR_MESSAGE_LENGTH_MAX = 4_096;
+/** Attempts that one RenewLeases names, and kinds that one RegisterKinds does. */
+export const RENEWALS_MAX = 10_000;
+export const KINDS_MAX = 1_000;
+/** A longer lease would keep a dead worker's jobs from others for as long. */
+export const LEASE_MS_MAX = 60 * 60 * 1_000;
+/** Backoffs and attempt timeouts: ten years. */
+export const DURATION_MS_MAX = 3_650 * 24 * 60 * 60 * 1_000;
+/** The last millisecond of a google.protobuf.Timestamp, in the year 9999. */
+export const TIME_MS_MAX = 253_402_300_799_999;
+/** Payloads and results in one answer to a read; one job always goes. */
+export const READ_BYTES_MAX = 4 * 1024 * 1024;
+/** A text in a gRPC trailer, characters; peers refuse header lists over 8 to 16 KiB. */
+export const TRAILER_TEXT_LENGTH_MAX = 300;
+export const TRAILER_VIOLATIONS_MAX = 12;
+/** Job ids in one read of the gateway. */
+export const READ_JOBS_MAX = 256;
+/** Callers of one gateway that wait for or watch a job; beyond, BACKLOG_FULL. */
+export const GATEWAY_WAITS_MAX = 20_000;
+/** Items of one SubmitJobs stream, and greetings of one SayHelloBidiStream, on their way. */
+export const SUBMIT_STREAM_INFLIGHT_MAX = 1_024;
+export const GREETER_STREAM_INFLIGHT_MAX = 64;
+/** Calls of one gRPC connection at the same time. */
+export const GRPC_STREAMS_MAX = 4_096;
+/** A call's time when the caller gives none, and the longest that a unary call may have. */
+export const CALL_TIMEOUT_MS_DEFAULT = 10_000;
+export const CALL_TIMEOUT_MS_MAX = 60_000;

@@ -9,6 +9,8 @@ import type { Message, NodeId } from "../raft/message.ts";
 export interface PeerLink {
   /** Never blocks and never throws for a fault of the broker. */
   send(to: NodeId, message: Message): void;
+  /** The peer's newest life that was heard of; 0 for none. Our own for our own id. */
+  incarnationOf(node: NodeId): number;
   /** Dropped messages by cause, both directions, since the start. */
   dropped(): Readonly<Record<string, number>>;
   close(): Promise<void>;

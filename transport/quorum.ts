@@ -3,7 +3,7 @@
 // Guarantees: `propose` and `read` find the leader, follow it when it changes and send again until
 // the deadline. Sending again is safe since every command is idempotent: submissions by
 // idempotency key, starts by startId, the rest by token. A read is linearizable.
-// Does not own: how (amqp/quorum-client.ts) nor what the caller is told (grpc/status.ts).
+// Does not own: how (amqp/amqp-quorum.ts) nor what the caller is told (grpc/status.ts).
 
 import type { CommandBody } from "../ledger/command.ts";
 import type {
@@ -55,6 +55,8 @@ export interface JobEvent {
   readonly event: string;
   readonly attempt: number;
   readonly timeMs: number;
+  /** W3C traceparent of the job's submission; absent if nobody traced it. */
+  readonly traceparent?: string;
 }
 
 export interface Quorum {

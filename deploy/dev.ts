@@ -1,0 +1,211 @@
+// `quorumq dev`: the whole stack on this machine, each part a process of its own.
+//
+// Guarantees: one stack a folder. Ready means that a real greeting went through. A part that dies
+// is started again with the same data. The first Ctrl-C drains from the entry inwards: gateway,
+// workers, nodes, Redis, RabbitMQ; the second ends everything at once; nothing is left running.
+// Does not own: the parts (local/*), what they are composed of (member.ts, gateway.ts, worker.ts).
+
+import { join } from "node:path";
+import { startTelemetry } from "../transport/telemetry/sdk.ts";
+import { ExitCode, UsageError } from "./exit-code.ts";
+import { type Backing, portNear, prepareBacking } from "./local/backing.ts";
+import { bannerOf } from "./local/banner.ts";
+import { type Greeting, greet } from "./local/greeting.ts";
+import { clusterName, type Layout, layoutOf, removeLogs, removeState } from "./local/layout.ts";
+import { ownProcess } from "./local/own-process.ts";
+import { readLiveStack, removeStack, writeStack } from "./local/stack-file.ts";
+import { type Role, type Service, Supervisor } from "./local/supervisor.ts";
+import { packageRoot } from "./package-root.ts";
+import type { Config } from "./settings.ts";
+import { type Shutdown, watchForShutdown } from "./shutdown.ts";
+import { VERSION } from "./version.ts";
+
+const NODE_IDS = ["n1", "n2", "n3"];
+const WORKER_IDS = ["w1", "w2"];
+const JOB_FILES = ["handlers/greet", "examples/charge-order", "examples/ingest-reading"];
+/** From the entry inwards: what is left must still be there for what drains before it. */
+const STOP_ORDER: readonly (readonly Role[])[] = [
+  ["gateway"],
+  ["worker"],
+  ["node"],
+  ["redis"],
+  ["rabbitmq"],
+];
+const GREETING_TIMEOUT_MS = 60_000;
+/** On top of the grace that the parts themselves have. */
+const STOP_MARGIN_MS = 5_000;
+
+interface Dev {
+  readonly config: Config;
+  readonly layout: Layout;
+  readonly backing: Backing;
+  readonly grpcPort: number;
+  readonly moved: readonly string[];
+  readonly supervisor: Supervisor;
+  readonly shutdown: Shutdown;
+}
+
+export async function runDev(
+  config: Config,
+  options: Readonly<Record<string, unknown>>,
+): Promise<ExitCode> {
+  const layout = layoutOf(String(options["dir"] ?? ".quorumq"));
+  refuseSecondStack(layout);
+  if (options["fresh"] === true) removeState(layout);
+  removeLogs(layout);
+  const telemetry = startTelemetry({
+    serviceName: "quorumq-dev",
+    instanceId: "dev",
+    version: VERSION,
+  });
+  const dev = await prepare(config, layout);
+  try {
+    await Promise.race([bringUp(dev), dev.shutdown.requested]);
+    if (!dev.shutdown.isRequested() && options["once"] !== true) await dev.shutdown.requested;
+    return ExitCode.Ok;
+  } finally {
+    say("stopping …");
+    await dev.supervisor.stop(STOP_ORDER);
+    await telemetry.shutdown();
+    removeStack(layout.stackFile);
+  }
+}
+
+async function prepare(config: Config, layout: Layout): Promise<Dev> {
+  const backing = await prepareBacking({
+    layout,
+    amqpUrl: isNamed("QUORUMQ_AMQP_URL") ? config.amqpUrl : null,
+    redisUrl: isNamed("QUORUMQ_REDIS_URL") ? config.redisUrl : null,
+    report: say,
+  });
+  const moved = [...backing.moved];
+  const grpcPort = await portNear("gRPC", config.grpcPort, moved);
+  const supervisor = new Supervisor({
+    backoffMs: { first: 200, max: 5_000 },
+    steadyMs: 10_000,
+    onChange: () => writeStackFile(dev),
+    report: say,
+  });
+  const shutdown = watchForShutdown((code) => {
+    supervisor.killAll();
+    removeStack(layout.stackFile);
+    process.exit(code);
+  });
+  const dev: Dev = { config, layout, backing, grpcPort, moved, supervisor, shutdown };
+  writeStackFile(dev);
+  return dev;
+}
+
+async function bringUp(dev: Dev): Promise<void> {
+  const { backing, supervisor, shutdown } = dev;
+  const stopping = new AbortController();
+  void shutdown.requested.then(() => stopping.abort());
+  if (backing.services.length > 0) {
+    say(`starting ${backing.services.map(({ id }) => id).join(" and ")} …`);
+    await Promise.all(backing.services.map((service) => supervisor.keep(service)));
+  }
+  say("starting nodes, gateway and workers …");
+  await Promise.all(ownServices(dev).map((service) => supervisor.keep(service)));
+  const greeting = await greet({
+    address: `127.0.0.1:${dev.grpcPort}`,
+    name: "world",
+    timeoutMs: GREETING_TIMEOUT_MS,
+    signal: stopping.signal,
+  });
+  process.stdout.write(banner(dev, greeting));
+}
+
+function ownServices({ config, layout, backing, grpcPort }: Dev): Service[] {
+  const cluster = clusterName(layout);
+  const env = {
+    ...withoutSettings(process.env),
+    QUORUMQ_AMQP_URL: backing.amqpUrl,
+    QUORUMQ_REDIS_URL: backing.redisUrl,
+    QUORUMQ_CLUSTER: cluster,
+    QUORUMQ_LOG_LEVEL: config.logLevel,
+    QUORUMQ_SHUTDOWN_GRACE_MS: String(config.shutdownGraceMs),
+  };
+  // The same entry in the sources and in the build.
+  const extension = import.meta.filename.endsWith(".ts") ? ".ts" : ".js";
+  const cli = join(import.meta.dirname, `cli${extension}`);
+  const own = (role: Role, id: string, words: readonly string[]): Service =>
+    ownProcess({
+      role,
+      id,
+      args: [cli, ...words],
+      env,
+      cwd: packageRoot(),
+      logPath: layout.logPath(id),
+      graceMs: config.shutdownGraceMs + STOP_MARGIN_MS,
+    });
+  const jobs = JOB_FILES.map((file) =>
+    join(import.meta.dirname, "..", "workers", `${file}${extension}`),
+  );
+  const members = ["--members", NODE_IDS.join(",")];
+  return [
+    ...NODE_IDS.map((id) =>
+      own("node", id, ["node", "--node-id", id, ...members, "--data-dir", layout.nodeDir(id)]),
+    ),
+    own("gateway", "gateway", ["gateway", "--grpc-port", String(grpcPort)]),
+    ...WORKER_IDS.map((id) => own("worker", id, ["worker", "--worker-id", id, ...jobs])),
+  ];
+}
+
+function banner(dev: Dev, greeting: Greeting): string {
+  const { backing, grpcPort, layout, moved } = dev;
+  return bannerOf({
+    version: VERSION,
+    grpc: `127.0.0.1:${grpcPort}`,
+    amqpUrl: backing.amqpUrl,
+    rabbitmqUiUrl: backing.rabbitmqUiUrl,
+    redisUrl: backing.redisUrl,
+    root: layout.root,
+    moved,
+    greeting,
+  });
+}
+
+function writeStackFile({ layout, supervisor, backing, grpcPort }: Dev): void {
+  writeStack(layout.stackFile, {
+    pid: process.pid,
+    processes: supervisor.running().map(({ service, pid }) => ({
+      role: service.role,
+      id: service.id,
+      pid,
+      ports: service.ports(),
+      log: service.logPath,
+    })),
+    endpoints: {
+      grpc: `127.0.0.1:${grpcPort}`,
+      amqp: backing.amqpUrl,
+      ...(backing.rabbitmqUiUrl === null ? {} : { rabbitmqUi: backing.rabbitmqUiUrl }),
+      redis: backing.redisUrl,
+    },
+  });
+}
+
+function refuseSecondStack(layout: Layout): void {
+  const other = readLiveStack(layout.stackFile);
+  if (other === null) return;
+  throw new UsageError(
+    `a stack runs in ${layout.root} already (process ${other.pid}); stop it, or take another --dir`,
+  );
+}
+
+/** Given by variable or by its _FILE twin; a default is no wish. */
+function isNamed(variable: string): boolean {
+  return process.env[variable] !== undefined || process.env[`${variable}_FILE`] !== undefined;
+}
+
+/** The parts get their settings from here, not from what this process was told. */
+function withoutSettings(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      value === undefined || name.startsWith("QUORUMQ_") ? [] : [[name, value]],
+    ),
+  );
+}
+
+function say(line: string): void {
+  process.stderr.write(`quorumq: ${line}\n`);
+}

@@ -1,0 +1,104 @@
+// One quorum member: log on disk, Raft over RabbitMQ, the ledger, and while it leads, the
+// dispatcher that keeps BullMQ filled.
+//
+// Guarantees: speaks only after its identity is claimed and its log is recovered; a failed disk or
+// a lost identity ends the process, never just the request; closing it says goodbye in order:
+// stops leading, leaves the broker, closes the log.
+// Does not own: signals and exit codes (process-life.ts), telemetry's start (telemetry/sdk.ts).
+
+import { randomInt } from "node:crypto";
+import { queuedJobs } from "../ledger/ledger.ts";
+import { openAmqpClientMailbox } from "../transport/amqp/amqp-client-mailbox.ts";
+import { openAmqpPeerLink } from "../transport/amqp/amqp-peer-link.ts";
+import { openSqliteLogStore } from "../transport/disk/sqlite-log-store.ts";
+import { Driver, type DriverTiming } from "../transport/driver.ts";
+import { createBullJobQueue } from "../transport/redis/job-queue.ts";
+import type { Logger } from "../transport/telemetry/logger.ts";
+import { createDispatcher } from "../workers/dispatcher.ts";
+
+export interface NodeProcessOptions {
+  readonly amqpUrl: string;
+  readonly redisUrl: string;
+  readonly cluster: string;
+  readonly nodeId: string;
+  readonly members: readonly string[];
+  readonly dataDir: string;
+  readonly timing: DriverTiming;
+  readonly logger: Logger;
+  /** The node has stopped for good and says why. */
+  readonly onFatal: (cause: unknown) => void;
+}
+
+export interface NodeProcess {
+  readonly driver: Driver;
+  close(): Promise<void>;
+}
+
+/** Rejects when the log cannot be opened or another process holds the node's identity. */
+export async function startNode(options: NodeProcessOptions): Promise<NodeProcess> {
+  const { amqpUrl, redisUrl, cluster, nodeId, members, logger } = options;
+  const store = await openSqliteLogStore({
+    directory: options.dataDir,
+    identity: { cluster, nodeId },
+  });
+  const { incarnation, entries } = store.recovered;
+  logger.info({ incarnation, entry_count: entries.length }, "the log is recovered");
+  const jobQueue = createBullJobQueue({ url: redisUrl, cluster, id: nodeId, logger });
+  const dispatcher = createDispatcher({
+    jobQueue,
+    queued: () => queuedJobs(driver.ledger),
+    logger,
+  });
+  const driver: Driver = new Driver({
+    cluster,
+    nodeId,
+    voters: members,
+    timing: options.timing,
+    seed: randomInt(2 ** 32),
+    store,
+    logger,
+    onChanges: (changes) => dispatcher.changed(changes),
+    onLeading: (isLeading) => (isLeading ? dispatcher.start() : dispatcher.stop()),
+    onFatal: options.onFatal,
+  });
+  const link = openAmqpPeerLink({
+    url: amqpUrl,
+    cluster,
+    nodeId,
+    incarnation,
+    peers: members.filter((member) => member !== nodeId),
+    listener: driver,
+    logger,
+    onIdentityLost: (error) => {
+      driver.stop();
+      options.onFatal(error);
+    },
+  });
+  try {
+    await link.claimed;
+  } catch (error) {
+    await Promise.all([link.close(), jobQueue.close()]);
+    await store.close();
+    throw error;
+  }
+  const mailbox = openAmqpClientMailbox({
+    url: amqpUrl,
+    cluster,
+    nodeId,
+    incarnation,
+    listener: driver,
+    logger,
+  });
+  driver.start(link, mailbox);
+  logger.info({ members, incarnation }, "the node runs");
+  return {
+    driver,
+    async close() {
+      driver.stop();
+      dispatcher.stop();
+      await Promise.all([mailbox.close(), link.close()]);
+      await jobQueue.close();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,102 @@
+// How an attempt ends, and what becomes of its job: done, failed, cancelled, or another attempt.
+//
+// Guarantees: an attempt ends once; every outcome but handed-back counts against maxAttempts; the
+// job's locks are free afterwards; a result or final error is written once (I16).
+// Does not own: who may end it (attempt.ts checks the token, tick.ts the time, cancel.ts the state).
+
+import { backoffMs, drawFor } from "./backoff.ts";
+import { enter } from "./change.ts";
+import type { ReportedOutcome } from "./command.ts";
+import { liveAttempt } from "./fencing.ts";
+import { type AttemptOutcome, isTerminal, type JobError, JobState } from "./job.ts";
+import { plusMs } from "./milliseconds.ts";
+import { release } from "./park.ts";
+import type { Finished, JobRecord } from "./record.ts";
+import type { Turn } from "./state.ts";
+
+export const LEASE_EXPIRED: JobError = {
+  code: "LEASE_EXPIRED",
+  message: "the worker gave no sign of life within its lease",
+  retryable: true,
+};
+export const ATTEMPT_TIMED_OUT: JobError = {
+  code: "ATTEMPT_TIMED_OUT",
+  message: "the attempt ran longer than attempt_timeout",
+  retryable: true,
+};
+const LOCK_LOST: JobError = {
+  code: "LOCK_LOST",
+  message: "the attempt lost its lock to a newer one",
+  retryable: true,
+};
+const UNKNOWN: JobError = { code: "UNKNOWN", message: "no error was given", retryable: true };
+
+export type End =
+  | { readonly outcome: "succeeded"; readonly result: Uint8Array }
+  | { readonly outcome: "handed-back"; readonly error: JobError | null }
+  | {
+      readonly outcome: Exclude<AttemptOutcome, "started" | "succeeded" | "handed-back">;
+      readonly error: JobError;
+    };
+
+/** What a worker's report says, with what it left out. */
+export function endOf(report: {
+  readonly outcome: ReportedOutcome;
+  readonly result: Uint8Array | null;
+  readonly error: JobError | null;
+}): End {
+  const { outcome, error } = report;
+  switch (outcome) {
+    case "succeeded":
+      // Copied, as payloads are; a result that is not there is JSON's null, which is empty.
+      return { outcome, result: new Uint8Array(report.result ?? []) };
+    case "handed-back":
+      return { outcome, error };
+    case "timed-out":
+      return { outcome, error: error ?? ATTEMPT_TIMED_OUT };
+    case "fenced":
+      return { outcome, error: error ?? LOCK_LOST };
+    case "failed":
+      return { outcome, error: error ?? UNKNOWN };
+  }
+}
+
+export function endAttempt(turn: Turn, job: JobRecord, end: End): Finished {
+  const { clockMs, counters } = turn.ledger;
+  const attempt = liveAttempt(job);
+  attempt.outcome = end.outcome;
+  attempt.endMs = clockMs;
+  attempt.error = end.outcome === "succeeded" ? null : end.error;
+  job.currentToken = 0;
+  if (end.outcome !== "handed-back") job.attemptsUsed += 1;
+  if (end.outcome === "lost") counters.attemptsLost += 1;
+  enter(turn, job, settle(turn, job, end));
+  release(turn, job);
+  const nextAttemptMs = isTerminal(job.state) ? 0 : Math.max(job.runAtMs, clockMs);
+  return { kind: "finished", state: job.state, nextAttemptMs };
+}
+
+/** Writes down what the end means for the job, and tells the state that it enters. */
+function settle(turn: Turn, job: JobRecord, end: End): JobState {
+  const { clockMs, counters } = turn.ledger;
+  switch (end.outcome) {
+    case "succeeded":
+      job.result = end.result;
+      counters.recorded += 1;
+      return JobState.Succeeded;
+    case "cancelled":
+      job.error = end.error;
+      return JobState.Cancelled;
+    case "handed-back":
+      return JobState.Queued;
+    default:
+      if (end.error.retryable && job.attemptsUsed < job.maxAttempts) {
+        const draw = drawFor(turn.random, job.number);
+        job.runAtMs = plusMs(clockMs, backoffMs(job.backoff, job.attemptsUsed, draw));
+        return job.runAtMs > clockMs ? JobState.Scheduled : JobState.Queued;
+      }
+      job.error = end.error;
+      counters.recorded += 1;
+      return JobState.Failed;
+  }
+}

@@ -1,0 +1,33 @@
+// Cancelling a job, at the caller's wish.
+//
+// Guarantees: what has not finished is cancelled at once, also while it runs: its attempt is over,
+// its locks are free and its late report is refused. Cancelling twice is cancelling once; what has
+// finished stays as it is.
+// Does not own: telling the worker, who learns it from the event or from its next renewal.
+
+import { endAttempt } from "./attempt-end.ts";
+import { enter } from "./change.ts";
+import type { CommandBody } from "./command.ts";
+import { isTerminal, type JobError, JobState } from "./job.ts";
+import { giveUp } from "./park.ts";
+import type { Result } from "./result.ts";
+import type { Turn } from "./state.ts";
+
+export function cancelJob(
+  turn: Turn,
+  { jobId, reason }: Extract<CommandBody, { kind: "cancel-job" }>,
+): Result {
+  const job = turn.ledger.jobsById.get(jobId);
+  if (job === undefined) return { kind: "job-not-found", jobId };
+  if (job.state === JobState.Cancelled) return { kind: "cancelled", job };
+  if (isTerminal(job.state)) return { kind: "cancel-refused", state: job.state };
+  const error: JobError = { code: "CANCELLED", message: reason, retryable: false };
+  if (job.state === JobState.Running) {
+    endAttempt(turn, job, { outcome: "cancelled", error });
+  } else {
+    job.error = error;
+    enter(turn, job, JobState.Cancelled);
+    giveUp(turn, job);
+  }
+  return { kind: "cancelled", job };
+}

@@ -1,0 +1,59 @@
+// The ledger's counters: equal on every replica at the same index.
+//
+// Guarantees: the six states sum to `accepted`; `recorded` is raised where a result or final error
+// is written, so it tells a second recording from a first (I16).
+// Owns no rule: who counts is where the thing happens.
+
+import { JobState } from "./job.ts";
+
+export interface Counters {
+  accepted: number;
+  deduplicated: number;
+  readonly byState: Record<JobState, number>;
+  recorded: number;
+  refusedLate: number;
+  attemptsStarted: number;
+  attemptsLost: number;
+}
+
+export interface Counts {
+  readonly accepted: number;
+  /** Submissions answered with an earlier job. */
+  readonly deduplicated: number;
+  readonly scheduled: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Results and final errors written: one for each job that succeeded or failed. */
+  readonly recorded: number;
+  /** Reports refused because their attempt was over. */
+  readonly refusedLate: number;
+  readonly attemptsStarted: number;
+  /** Attempts whose lease ended without a sign of life. */
+  readonly attemptsLost: number;
+}
+
+export function newCounters(): Counters {
+  return {
+    accepted: 0,
+    deduplicated: 0,
+    byState: {
+      [JobState.Scheduled]: 0,
+      [JobState.Queued]: 0,
+      [JobState.Running]: 0,
+      [JobState.Succeeded]: 0,
+      [JobState.Failed]: 0,
+      [JobState.Cancelled]: 0,
+    },
+    recorded: 0,
+    refusedLate: 0,
+    attemptsStarted: 0,
+    attemptsLost: 0,
+  };
+}
+
+export function countsOf({ byState, ...counters }: Counters): Counts {
+  return { ...counters, ...byState };
+}

@@ -1,0 +1,118 @@
+// A follower's side of AppendEntries (§5.3).
+//
+// Guarantees: entries are cut off only where one has another term than the leader's at the same
+// index, never because a message is shorter than the log, and never at or below commitIndex
+// (I13). An ack proves no more than its message did, and leaves only when that much is durable.
+// Does not own: the election timer's length (election.ts).
+
+import { Role } from "./effect.ts";
+import { becomeFollower, resetElectionTimer } from "./election.ts";
+import { assert } from "./invariant.ts";
+import type { AppendEntries, AppendEntriesResult, LogIndex, NodeId } from "./message.ts";
+import type { RaftNode } from "./node.ts";
+
+/** Silence of this many heartbeat intervals makes a follower ask the broker about its leader. */
+const SILENCE_HEARTBEATS = 3;
+
+/** The message's term is the current term. */
+export function onAppendEntries(node: RaftNode, from: NodeId, message: AppendEntries): void {
+  assert(node.role !== Role.Leader, "I1", "another leader", from, message.term);
+  assert(node.leader === null || node.leader === from, "I1", "two leaders", node.leader, from);
+  // A candidate of the same term has lost (§5.2); its vote stays.
+  becomeFollower(node, node.currentTerm, from);
+  resetElectionTimer(node);
+  node.leaderHeardMs = node.nowMs;
+  node.isLeaderUnreachable = false;
+
+  const { prevLogIndex, entries, round } = message;
+  if (node.log.termAt(prevLogIndex) !== message.prevLogTerm) {
+    refuseAppend(node, from, message);
+    return;
+  }
+  store(node, message);
+  const matchIndex = prevLogIndex + entries.length;
+  // Not leaderCommit up to the own last index: behind matchIndex the log may still differ.
+  node.commitIndex = Math.max(node.commitIndex, Math.min(message.leaderCommit, matchIndex));
+  node.followed.matchIndex = Math.max(node.followed.matchIndex, matchIndex);
+  node.followed.round = Math.max(node.followed.round, round);
+  acknowledge(node, from, matchIndex, round);
+}
+
+/** What an answer says if it says nothing but its term. */
+const NOTHING = {
+  kind: "append-entries-result",
+  success: false,
+  matchIndex: 0,
+  conflictTerm: 0,
+  conflictIndex: 0,
+  rejectedIndex: 0,
+  round: 0,
+} as const;
+
+function acknowledge(node: RaftNode, leader: NodeId, matchIndex: LogIndex, round: number): void {
+  const term = node.currentTerm;
+  const ack: AppendEntriesResult = { ...NOTHING, term, success: true, matchIndex, round };
+  node.outbox.send(leader, ack, node.outbox.afterEntries(matchIndex));
+}
+
+/** The whole run of the conflicting term is named, so that the leader can skip it (§5.3). */
+function refuseAppend(node: RaftNode, leader: NodeId, message: AppendEntries): void {
+  const { log, currentTerm: term } = node;
+  const { prevLogIndex: rejectedIndex, round } = message;
+  const conflictTerm = log.termAt(rejectedIndex);
+  const isConflict = conflictTerm !== null;
+  assert(!isConflict || rejectedIndex > node.commitIndex, "I13", "a conflict", rejectedIndex);
+  const refusal: AppendEntriesResult = {
+    ...NOTHING,
+    term,
+    conflictTerm: conflictTerm ?? 0,
+    conflictIndex: isConflict ? log.firstIndexOfTermAt(rejectedIndex) : log.lastIndex + 1,
+    rejectedIndex,
+    round,
+  };
+  node.outbox.send(leader, refusal, node.outbox.afterHardState());
+}
+
+/**
+ * Echoes neither round nor index: by the time it arrives, the sender may lead this very term, and
+ * would take an echo of its old rounds for a confirmation of its new ones.
+ */
+export function refuseOldLeader(node: RaftNode, from: NodeId): void {
+  const refusal: AppendEntriesResult = { ...NOTHING, term: node.currentTerm };
+  node.outbox.send(from, refusal, node.outbox.afterHardState());
+}
+
+/** Skips what the log has, cuts off what conflicts, appends the rest. */
+function store(node: RaftNode, { prevLogIndex, entries }: AppendEntries): void {
+  const { log, outbox } = node;
+  const known = entries.findIndex(({ index, term }) => log.termAt(index) !== term);
+  const fresh = known < 0 ? [] : entries.slice(known);
+  const first = fresh[0];
+  if (first === undefined) return;
+  assert(first.index === prevLogIndex + known + 1, "I3", "a gap", first.index, prevLogIndex);
+  if (first.index <= log.lastIndex) {
+    assert(first.index > node.commitIndex, "I13", "cut", first.index, node.commitIndex);
+    assert(first.index > node.followed.matchIndex, "I2", "the leader's own entry", first.index);
+    log.truncateFrom(first.index);
+    outbox.saveTruncation(first.index);
+  }
+  log.append(fresh);
+  outbox.saveEntries(fresh);
+}
+
+/**
+ * Repeats what this follower has last proved in this term. The leader learns nothing new, but if
+ * its mailbox is gone the broker returns the message and this node gets `unreachable`: the quick
+ * way to notice a dead leader while no acks are flowing.
+ */
+export function probeLeader(node: RaftNode): void {
+  const { leader, followed, nowMs } = node;
+  if (node.role !== Role.Follower || leader === null || nowMs < followed.nextProbeMs) return;
+  followed.nextProbeMs = nowMs + node.options.heartbeatIntervalMs;
+  acknowledge(node, leader, followed.matchIndex, followed.round);
+}
+
+export function probeSilentLeader(node: RaftNode): void {
+  const silenceMs = SILENCE_HEARTBEATS * node.options.heartbeatIntervalMs;
+  if (node.nowMs - node.leaderHeardMs >= silenceMs) probeLeader(node);
+}

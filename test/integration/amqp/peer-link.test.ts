@@ -1,0 +1,199 @@
+// The peer link on a real RabbitMQ that works: lanes, checks, incarnations, identity.
+
+import { beforeEach, expect, jest, test } from "@jest/globals";
+import { IdentityTakenError } from "../../../transport/amqp/identity.ts";
+import { openSession, type Session } from "../../../transport/amqp/session.ts";
+import { declareRaftExchange, raftExchange } from "../../../transport/amqp/topology.ts";
+import { AMQP_MESSAGE_BYTES_MAX } from "../../../transport/limit.ts";
+import { type EnvelopeHead, encodeEnvelope } from "../../../transport/raft-codec.ts";
+import { silentLogger } from "../../../transport/telemetry/logger.ts";
+import { BROKER_START_TIMEOUT_MS, sharedBroker } from "../../support/broker.ts";
+import {
+  append,
+  appendResult,
+  heartbeat,
+  openLink,
+  recordedLink,
+  voteRequest,
+  voteResult,
+} from "../../support/peer-recorder.ts";
+import { atEnd } from "../../support/teardown.ts";
+
+jest.setTimeout(BROKER_START_TIMEOUT_MS);
+
+const broker = await sharedBroker();
+const { url } = broker;
+
+// Tests share the virtual host: each has a cluster of its own.
+let cluster = "";
+let clusters = 0;
+beforeEach(() => {
+  clusters += 1;
+  cluster = `peer-link-${clusters}`;
+});
+
+async function stranger(): Promise<Session> {
+  const session = openSession({
+    url,
+    connectionName: "test stranger",
+    setup: ({ channel }) => declareRaftExchange(channel, cluster),
+    logger: silentLogger(),
+  });
+  atEnd(() => session.close());
+  await session.connected();
+  return session;
+}
+
+test("Messages of both lanes arrive as they were sent.", async () => {
+  const one = await openLink({ url, cluster, nodeId: "n1" });
+  const two = await openLink({ url, cluster, nodeId: "n2" });
+  one.link.send("n2", voteRequest(1));
+  one.link.send("n2", heartbeat(2));
+  one.link.send("n2", append(3, 100));
+  await two.recorder.until(({ messages }) => messages.length === 3);
+  two.link.send("n1", voteResult(1));
+  two.link.send("n1", appendResult(3));
+  await one.recorder.until(({ messages }) => messages.length === 2);
+
+  const byTerm = two.recorder.messages.toSorted((a, b) => a.message.term - b.message.term);
+  expect(byTerm.map(({ from, message }) => [from, message.kind, message.term])).toEqual([
+    ["n1", "request-vote", 1],
+    ["n1", "append-entries", 2],
+    ["n1", "append-entries", 3],
+  ]);
+  const last = byTerm[2]?.message;
+  if (last?.kind !== "append-entries") throw new Error("no append");
+  expect(last.entries).toHaveLength(100);
+  expect(String(last.entries[99]?.data)).toBe("entry 100 of 3");
+  expect(one.recorder.messages.map(({ message }) => message)).toEqual([
+    voteResult(1),
+    appendResult(3),
+  ]);
+  expect(one.link.dropped()).toEqual({});
+  expect(two.link.dropped()).toEqual({});
+});
+
+test("A message to a node without a mailbox comes back as unreachable, told once.", async () => {
+  const one = await openLink({ url, cluster, nodeId: "n1" });
+  for (let at = 0; at < 10; at += 1) one.link.send("n3", heartbeat(1));
+  one.link.send("n2", heartbeat(1));
+  await one.recorder.until(({ unreachables }) => unreachables.includes("n2"));
+  expect(one.recorder.unreachables).toEqual(["n3", "n2"]);
+  expect(one.link.dropped()).toEqual({ "send-returned": 11 });
+});
+
+test("Garbage is dropped and counted by cause, and disturbs nothing.", async () => {
+  const one = await openLink({ url, cluster, nodeId: "n1" });
+  const two = await openLink({ url, cluster, nodeId: "n2" });
+  const other = await stranger();
+  const head: EnvelopeHead = {
+    cluster,
+    from: "n1",
+    fromIncarnation: 1,
+    to: "n2",
+    toIncarnation: 1,
+    sequence: 1,
+  };
+  const bodies = [
+    Buffer.from("garbage"),
+    Buffer.alloc(0),
+    Buffer.alloc(AMQP_MESSAGE_BYTES_MAX + 1),
+    ...[{ cluster: "other" }, { to: "n3" }, { from: "n9" }, { toIncarnation: 2 }].map((change) => {
+      const encoded = encodeEnvelope({ ...head, ...change }, voteRequest(5));
+      if (encoded.kind !== "encoded") throw new Error(encoded.cause);
+      return Buffer.from(encoded.bytes);
+    }),
+  ];
+  for (const body of bodies) other.publish(raftExchange(cluster), "n2.control", body);
+  // Behind the garbage in the same mailbox.
+  other.publish(raftExchange(cluster), "n2.control", bodies[0] ?? Buffer.alloc(0));
+  await two.recorder.until(() => two.link.dropped()["received-malformed"] === 3 || poke());
+  expect(two.link.dropped()).toEqual({
+    "received-malformed": 3,
+    "received-too-large": 1,
+    "received-other-cluster": 1,
+    "received-other-node": 1,
+    "received-other-incarnation": 1,
+    "received-not-a-peer": 1,
+  });
+  expect(two.recorder.countOfTerm(5)).toBe(0);
+
+  /** Something to wait for: a message of a peer. */
+  function poke(): boolean {
+    one.link.send("n2", heartbeat(1));
+    return false;
+  }
+});
+
+test("An earlier life of a peer is not heard any more once the new one has spoken.", async () => {
+  const old = await openLink({ url, cluster, nodeId: "n1", incarnation: 1 });
+  const two = await openLink({ url, cluster, nodeId: "n2" });
+  old.link.send("n2", heartbeat(1));
+  await two.recorder.until(({ messages }) => messages.length === 1);
+  await old.link.close();
+
+  const young = await openLink({ url, cluster, nodeId: "n1", incarnation: 2 });
+  young.link.send("n2", heartbeat(2));
+  await two.recorder.until(({ messages }) => messages.length === 2);
+
+  const other = await stranger();
+  const late = encodeEnvelope(
+    { cluster, from: "n1", fromIncarnation: 1, to: "n2", toIncarnation: 1, sequence: 99 },
+    heartbeat(7),
+  );
+  if (late.kind !== "encoded") throw new Error(late.cause);
+  other.publish(raftExchange(cluster), "n2.control", Buffer.from(late.bytes));
+  await two.recorder.until(() => {
+    young.link.send("n2", heartbeat(3));
+    return two.link.dropped()["received-earlier-incarnation"] === 1;
+  });
+  expect(two.recorder.countOfTerm(7)).toBe(0);
+});
+
+test("A peer that comes back in a new life is reached again, without having spoken first.", async () => {
+  const one = await openLink({ url, cluster, nodeId: "n1" });
+  const two = await openLink({ url, cluster, nodeId: "n2", incarnation: 1 });
+  two.link.send("n1", voteRequest(1));
+  await one.recorder.until(({ messages }) => messages.length === 1);
+  await two.link.close();
+  one.link.send("n2", heartbeat(1));
+  await one.recorder.until(({ unreachables }) => unreachables.length === 1);
+
+  const again = await openLink({ url, cluster, nodeId: "n2", incarnation: 2 });
+  one.link.send("n2", heartbeat(2));
+  await again.recorder.until(({ messages }) => messages.length === 1);
+  again.link.send("n1", appendResult(2));
+  await one.recorder.until(({ messages }) => messages.length === 2);
+});
+
+test("A result for a peer that is gone is dropped instead of sent to its next life.", async () => {
+  const one = await openLink({ url, cluster, nodeId: "n1" });
+  one.link.send("n2", voteResult(1));
+  expect(one.link.dropped()).toEqual({ "send-result-without-address": 1 });
+});
+
+test("A second process with the same node id is refused, the first goes on.", async () => {
+  const first = await openLink({ url, cluster, nodeId: "n1", incarnation: 1 });
+  const second = recordedLink({ url, cluster, nodeId: "n1", incarnation: 1, identityWaitMs: 300 });
+  await expect(second.link.claimed).rejects.toBeInstanceOf(IdentityTakenError);
+  await expect(second.link.claimed).rejects.toThrow('node "n1"');
+  expect(second.recorder.writables).toEqual([]);
+  await second.link.close();
+
+  const two = await openLink({ url, cluster, nodeId: "n2" });
+  two.link.send("n1", voteRequest(1));
+  await first.recorder.until(({ messages }) => messages.length === 1);
+});
+
+test("A node id is free again as soon as its process has ended.", async () => {
+  const first = await openLink({ url, cluster, nodeId: "n1", incarnation: 1 });
+  const second = recordedLink({ url, cluster, nodeId: "n1", incarnation: 2 });
+  await first.link.close();
+  await second.link.claimed;
+  await second.recorder.untilWritable(true);
+});
+
+test("The same node id in another cluster is another node.", async () => {
+  await openLink({ url, cluster, nodeId: "n1" });
+  await openLink({ url, cluster: `${cluster}-other`, nodeId: "n1" });
+});

@@ -1,0 +1,181 @@
+// A quorum of one, in this process and without a log: the Quorum port over a real ledger.
+//
+// Guarantees: every command takes the real way through check, encoding and apply, and every answer
+// through its wire form, so what passes here has nothing left but the network to fail on. Events
+// come in a later turn of the loop, as over the broker. Time passes by itself (leases end, delayed
+// jobs fall due), and can be brought forward with `advance`.
+// Does not own: durability, elections, retries. `interrupt` stands for all of those.
+
+import { setImmediate } from "node:timers";
+import type { CommandBody } from "../../ledger/command.ts";
+import { apply, createLedger, type Ledger, nextDueMs } from "../../ledger/ledger.ts";
+import type { Applied, Change } from "../../ledger/result.ts";
+import {
+  Applied as WireApplied,
+  type Read as WireRead,
+  ReadAnswer as WireReadAnswer,
+} from "../../protos/gen/node/v1/exchange.ts";
+import { checkCommand } from "../../transport/command-check.ts";
+import { commandBodyToWire, decodeCommand, encodeCommand } from "../../transport/command-codec.ts";
+import { jobEventOf } from "../../transport/job-event.ts";
+import type {
+  CallOptions,
+  JobEvent,
+  LeaderView,
+  ProposeOutcome,
+  Quorum,
+  ReadOutcome,
+  Unanswered,
+} from "../../transport/quorum.ts";
+import { answerRead } from "../../transport/read-server.ts";
+import { toWireApplied } from "../../transport/result-codec.ts";
+import { soloClusterView } from "./solo-cluster-view.ts";
+
+export interface SoloQuorumOptions {
+  /** Wall clock; default Date.now. `advance` adds to it. */
+  readonly now?: () => number;
+  /** 32 bits; default 0, so that backoffs are the same in each run. */
+  readonly random?: () => number;
+}
+
+const NODE = "solo";
+const TERM = 1;
+
+export class SoloQuorum implements Quorum {
+  readonly ledger: Ledger = createLedger();
+  /** The commands proposed by clients, in order: what a test may assert on. */
+  readonly proposed: CommandBody[] = [];
+  readonly #options: SoloQuorumOptions;
+  readonly #eventListeners = new Set<(event: JobEvent) => void>();
+  readonly #gapListeners = new Set<() => void>();
+  readonly #leaderListeners = new Set<(view: LeaderView) => void>();
+  readonly #changeListeners = new Set<(changes: readonly Change[]) => void>();
+  #index = 0;
+  #aheadMs = 0;
+  #interruption: Unanswered | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(options: SoloQuorumOptions = {}) {
+    this.#options = options;
+  }
+
+  propose(body: CommandBody, options: CallOptions): Promise<ProposeOutcome> {
+    const unanswered = this.#unanswered(options);
+    if (unanswered !== null) return Promise.resolve(unanswered);
+    const checked = checkCommand(commandBodyToWire(body));
+    if ("malformed" in checked) return Promise.reject(new Error(checked.malformed));
+    this.proposed.push(checked.ok);
+    const { result } = this.apply(checked.ok);
+    const bytes = WireApplied.encode(toWireApplied(this.#index, result)).finish();
+    return Promise.resolve({ kind: "applied", applied: WireApplied.decode(bytes) });
+  }
+
+  read(read: WireRead, options: CallOptions): Promise<ReadOutcome> {
+    const unanswered = this.#unanswered(options);
+    if (unanswered !== null) return Promise.resolve(unanswered);
+    const cluster = soloClusterView(this.ledger, NODE, TERM, this.#index);
+    const bytes = WireReadAnswer.encode(
+      answerRead(this.ledger, read, this.#index, cluster),
+    ).finish();
+    return Promise.resolve({ kind: "answered", answer: WireReadAnswer.decode(bytes) });
+  }
+
+  leader(): LeaderView {
+    return { leader: this.#interruption === null ? NODE : null, term: TERM };
+  }
+
+  onLeader(listener: (view: LeaderView) => void): () => void {
+    this.#leaderListeners.add(listener);
+    return () => this.#leaderListeners.delete(listener);
+  }
+
+  onEvent(listener: (event: JobEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  onEventGap(listener: () => void): () => void {
+    this.#gapListeners.add(listener);
+    return () => this.#gapListeners.delete(listener);
+  }
+
+  /** The committed changes with the ledger's own jobs, as the dispatcher gets them. Synchronous. */
+  onChanges(listener: (changes: readonly Change[]) => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
+  }
+
+  /** Until `restore`, calls end with this outcome and nothing happens. */
+  interrupt(outcome: Unanswered): void {
+    this.#interruption = outcome;
+    for (const listener of this.#leaderListeners) listener(this.leader());
+  }
+
+  restore(): void {
+    this.#interruption = null;
+    for (const listener of this.#leaderListeners) listener(this.leader());
+    for (const listener of this.#gapListeners) listener();
+  }
+
+  /** Lets this much time pass for the ledger, at once. */
+  advance(ms: number): void {
+    this.#aheadMs += ms;
+    this.apply({ kind: "tick" });
+  }
+
+  /** The last entry applied. */
+  get index(): number {
+    return this.#index;
+  }
+
+  nowMs(): number {
+    return (this.#options.now ?? Date.now)() + this.#aheadMs;
+  }
+
+  /** Applies any command, also those that only a leader proposes, as the next entry. */
+  apply(body: CommandBody): Applied {
+    const timeMs = this.nowMs();
+    const random = this.#options.random?.() ?? 0;
+    this.#index += 1;
+    const command = decodeCommand(encodeCommand({ timeMs, random, body }));
+    const applied = apply(this.ledger, this.#index, command);
+    this.#publish(applied.changes, timeMs);
+    this.#scheduleTick();
+    return applied;
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    return Promise.resolve();
+  }
+
+  #unanswered({ signal }: CallOptions): Unanswered | null {
+    if (this.#isClosed || signal?.aborted === true) {
+      return { kind: "unavailable", reason: "shutting-down" };
+    }
+    return this.#interruption;
+  }
+
+  #publish(changes: readonly Change[], timeMs: number): void {
+    if (changes.length === 0) return;
+    for (const listener of this.#changeListeners) listener(changes);
+    // Made now: the jobs are the ledger's own and go on changing.
+    const events = changes.map((change) => jobEventOf(change, TERM, timeMs));
+    setImmediate(() => {
+      if (this.#isClosed) return;
+      for (const event of events) for (const listener of this.#eventListeners) listener(event);
+    });
+  }
+
+  #scheduleTick(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const dueMs = nextDueMs(this.ledger);
+    if (this.#isClosed || dueMs === null || !Number.isFinite(dueMs)) return;
+    const delayMs = Math.min(Math.max(1, dueMs - this.nowMs() + 1), 2 ** 31 - 1);
+    this.#timer = setTimeout(() => this.apply({ kind: "tick" }), delayMs);
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,149 @@
+// What must hold of a ledger after every command, looked up the slow way.
+//
+// Guarantees: stateful over a whole log: what was true once (a terminal job, a token given) is
+// remembered outside the ledger. Ids are those of the project's list (I16 fencing, I17
+// conservation). Nothing here uses the ledger's indexes except to compare them with a scan.
+// node:assert rather than expect: it runs for every job after every command, 100 times faster.
+
+import assert from "node:assert/strict";
+import type { Command } from "../../../ledger/command.ts";
+import { isLegalChange, isTerminal, type Job, JobState } from "../../../ledger/job.ts";
+import { counts, type Ledger, listJobs, nextDueMs, queuedJobs } from "../../../ledger/ledger.ts";
+import type { JobRecord } from "../../../ledger/record.ts";
+import type { Applied } from "../../../ledger/result.ts";
+
+const QUIET = ["fenced", "submit-refused", "cancel-refused", "job-not-found", "renewed"];
+
+export class Invariants {
+  readonly #states = new Map<string, JobState>();
+  readonly #dispatches = new Map<string, number>();
+  readonly #ended = new Map<string, string>();
+  readonly #lastTokens = new Map<string, number>();
+
+  check(ledger: Ledger, index: number, command: Command, applied: Applied): void {
+    this.#followChanges(index, applied);
+    this.#checkFencing(applied);
+    for (const job of ledger.jobs) this.#checkJob(job);
+    checkCounts(ledger);
+    checkLocks(ledger);
+    checkIndexes(ledger);
+    if (QUIET.includes(applied.result.kind)) assert.equal(applied.changes.length, 0);
+    if (command.body.kind === "open-term") assert.equal(applied.changes.length, 0);
+  }
+
+  /** Every change is legal, and no state changes without one. */
+  #followChanges(index: number, { changes }: Applied): void {
+    for (const change of changes) {
+      const { job, event } = change;
+      assert.deepEqual([change.index, job.changeIndex], [index, index]);
+      const before = this.#states.get(job.id);
+      if (event === "parked" || event === "unparked") {
+        assert.equal(before, JobState.Queued);
+      } else {
+        if (before === undefined) assert.ok(event === "scheduled" || event === "queued");
+        else assert.ok(isLegalChange(before, event), `${before} to ${event}`);
+        this.#states.set(job.id, event);
+      }
+      const isDispatch = event === "queued" || event === "unparked";
+      this.#dispatches.set(job.id, (this.#dispatches.get(job.id) ?? 0) + (isDispatch ? 1 : 0));
+    }
+  }
+
+  /** I16: tokens rise per job and per lock key. */
+  #checkFencing({ result, changes }: Applied): void {
+    if (result.kind !== "started" || changes.length === 0) return;
+    const { job, token } = result;
+    for (const name of [`job ${job.id}`, ...job.lockKeys.map((key) => `key ${key}`)]) {
+      assert.ok(token > (this.#lastTokens.get(name) ?? 0), `I16: the token of ${name} rises`);
+      this.#lastTokens.set(name, token);
+    }
+  }
+
+  #checkJob(job: JobRecord): void {
+    assert.equal(job.state, this.#states.get(job.id));
+    assert.equal(job.dispatch, this.#dispatches.get(job.id));
+    const live = job.attempts.filter((one) => one.outcome === "started");
+    assert.deepEqual(live, job.state === JobState.Running ? job.attempts.slice(-1) : []);
+    assert.equal(job.currentToken, live[0]?.token ?? 0);
+    const used = job.attempts.filter((one) => !["started", "handed-back"].includes(one.outcome));
+    assert.equal(job.attemptsUsed, used.length);
+    assert.ok(job.attemptsUsed <= job.maxAttempts);
+    const succeeded = job.attempts.filter((one) => one.outcome === "succeeded");
+    assert.equal(succeeded.length, job.state === JobState.Succeeded ? 1 : 0);
+    assert.equal(job.result !== null, job.state === JobState.Succeeded);
+    assert.equal(job.error !== null, ["failed", "cancelled"].includes(job.state));
+    if (isTerminal(job.state)) this.#checkEnded(job);
+  }
+
+  /** I17: what has ended stays as it ended; only receipts are added. */
+  #checkEnded(job: JobRecord): void {
+    const { state, result, error, endMs, attempts, changeIndex, parkedFor } = job;
+    const now = JSON.stringify({ state, result, error, endMs, attempts, changeIndex, parkedFor });
+    assert.equal(now, this.#ended.get(job.id) ?? now, "I17: what has ended stays");
+    this.#ended.set(job.id, now);
+  }
+}
+
+/** I17: each accepted job is in one state; the counters are what a count gives. */
+function checkCounts(ledger: Ledger): void {
+  const jobs = ledger.jobs;
+  const inState = (state: JobState) => jobs.filter((job) => job.state === state).length;
+  const attempts = jobs.flatMap((job) => job.attempts);
+  const [succeeded, failed] = [inState("succeeded"), inState("failed")];
+  const { deduplicated, ...counted } = counts(ledger);
+  assert.ok(deduplicated >= 0);
+  assert.deepEqual(counted, {
+    accepted: jobs.length,
+    scheduled: inState("scheduled"),
+    queued: inState("queued"),
+    running: inState("running"),
+    succeeded,
+    failed,
+    cancelled: inState("cancelled"),
+    recorded: succeeded + failed,
+    refusedLate: jobs.reduce((sum, job) => sum + job.refusedCount, 0),
+    attemptsStarted: attempts.length,
+    attemptsLost: attempts.filter((one) => one.outcome === "lost").length,
+  });
+}
+
+/** One running job a key; whoever is parked waits for a key that somebody has or will free. */
+function checkLocks(ledger: Ledger): void {
+  const running = ledger.jobs.filter((job) => job.state === JobState.Running);
+  const heldKeys = running.flatMap((job) => job.lockKeys);
+  assert.equal(new Set(heldKeys).size, heldKeys.length, "two running jobs share a key");
+  assert.deepEqual([...ledger.holders.keys()].sort(), heldKeys.toSorted());
+  const claiming = ledger.jobs.filter((job) => job.claimExpiryMs > 0);
+  const claimedKeys = claiming.flatMap((job) => job.lockKeys);
+  assert.deepEqual([...ledger.claims.keys()].sort(), claimedKeys.toSorted());
+  for (const job of claiming) assert.deepEqual([job.state, job.parkedFor], ["queued", ""]);
+  for (const job of ledger.jobs.filter((one) => one.parkedFor !== "")) {
+    assert.equal(job.state, JobState.Queued);
+    assert.ok(job.lockKeys.includes(job.parkedFor));
+    assert.ok([...heldKeys, ...claimedKeys].includes(job.parkedFor), `${job.id} is stranded`);
+  }
+}
+
+/** The indexes give what a look at every job gives. */
+function checkIndexes(ledger: Ledger): void {
+  const inBullMq = ledger.jobs.filter((job) => job.state === "queued" && job.parkedFor === "");
+  assert.deepEqual(idsOf(queuedJobs(ledger)).sort(), idsOf(inBullMq).sort());
+  const due = ledger.jobs.flatMap((job) => dueTimes(job, ledger.termOpenedMs));
+  assert.equal(nextDueMs(ledger), due.length === 0 ? null : Math.min(...due));
+  const { jobs } = listJobs(ledger, { limit: Number.POSITIVE_INFINITY });
+  assert.deepEqual(idsOf(jobs), idsOf(ledger.jobs).reverse());
+}
+
+function idsOf(jobs: Iterable<Readonly<Job>>): string[] {
+  return [...jobs].map((job) => job.id);
+}
+
+function dueTimes(job: JobRecord, termOpenedMs: number): number[] {
+  if (job.state === "scheduled") return [job.runAtMs];
+  if (job.state === "queued") return job.claimExpiryMs > 0 ? [job.claimExpiryMs] : [];
+  const attempt = job.attempts.at(-1);
+  if (job.state !== "running" || attempt === undefined) return [];
+  if (job.attemptTimeoutMs === 0) return [attempt.leaseExpiryMs];
+  const overMs = Math.max(attempt.startMs + job.attemptTimeoutMs, termOpenedMs) + attempt.leaseMs;
+  return [attempt.leaseExpiryMs, Math.min(overMs, Number.MAX_SAFE_INTEGER)];
+}

@@ -1,0 +1,392 @@
+// The loop that owns a node's Raft core and ledger: the only code that calls step() and apply().
+//
+// AMQP callbacks, timers and disk completions only push to a bounded inbox; the loop drains it,
+// steps, hands one write to the disk, sends, applies. It runs at its own pace (TigerBeetle).
+//
+// Guarantees: effects leave in the core's order; what depends on a write leaves after the write is
+// durable (HeldSends); each committed entry is applied once, in order; an error of the disk stops
+// the node before another word is said. Nothing here waits: the event loop never blocks on fsync.
+// Does not own: what to decide (raft/), what it means (ledger/), sockets, files.
+
+import { performance } from "node:perf_hooks";
+import type { CommandBody } from "../ledger/command.ts";
+import { apply, createLedger, type Ledger, nextDueMs } from "../ledger/ledger.ts";
+import type { Change } from "../ledger/result.ts";
+import type { Answer, Call, Read } from "../protos/gen/node/v1/exchange.ts";
+import { Refused_Reason } from "../protos/gen/node/v1/exchange.ts";
+import type { GetClusterResponse } from "../protos/gen/quorumq/v1/cluster_service.ts";
+import { type Effect, Role } from "../raft/effect.ts";
+import type { Input, Proposal } from "../raft/input.ts";
+import { type Entry, EntryKind, type Message, type NodeId, type Term } from "../raft/message.ts";
+import { createNode, type RaftNode } from "../raft/node.ts";
+import { step } from "../raft/step.ts";
+import type { ClientMailbox, ClientMailboxListener } from "./client-mailbox.ts";
+import { clusterView } from "./cluster-view.ts";
+import { checkCommand } from "./command-check.ts";
+import { decodeCommand, encodeCommand } from "./command-codec.ts";
+import { HeldSends } from "./held-sends.ts";
+import { jobEventOf } from "./job-event.ts";
+import * as limit from "./limit.ts";
+import type { LogStore } from "./log-store.ts";
+import { OpenCalls } from "./open-calls.ts";
+import type { PeerLink, PeerLinkListener } from "./peer-link.ts";
+import { startAppendSpans, startCommitSpan } from "./raft-span.ts";
+import { answerRead } from "./read-server.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import { traceparentOf } from "./telemetry/trace.ts";
+
+/** Committed entries applied in one turn of the loop, so that heartbeats are never kept waiting. */
+const APPLY_BATCH_ENTRIES_MAX = 1_000;
+
+export interface DriverTiming {
+  readonly electionTimeoutMinMs: number;
+  readonly electionTimeoutMaxMs: number;
+  readonly heartbeatIntervalMs: number;
+}
+
+export interface DriverOptions {
+  readonly cluster: string;
+  readonly nodeId: NodeId;
+  readonly voters: readonly NodeId[];
+  readonly timing: DriverTiming;
+  /** Seeds election timeouts and backoff jitter; two nodes must not share it. */
+  readonly seed: number;
+  readonly store: LogStore;
+  readonly logger: Logger;
+  /** Each committed change, on every node, right after it was applied. */
+  readonly onChanges: (changes: readonly Change[]) => void;
+  /** True once this node leads and has applied all that was committed before; false when it ends. */
+  readonly onLeading: (isLeading: boolean) => void;
+  /** The node cannot go on: its disk failed. It has stopped already. */
+  readonly onFatal: (cause: unknown) => void;
+}
+
+export interface DriverStatus {
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: NodeId | null;
+  readonly lastApplied: number;
+  readonly isLeading: boolean;
+}
+
+type Admission =
+  | { readonly kind: "refused"; readonly reason: Refused_Reason }
+  | { readonly kind: "read"; readonly read: Read }
+  | { readonly kind: "proposal"; readonly body: CommandBody };
+
+export class Driver implements PeerLinkListener, ClientMailboxListener {
+  readonly ledger: Ledger;
+  readonly #options: DriverOptions;
+  readonly #node: RaftNode;
+  readonly #calls: OpenCalls;
+  readonly #held: HeldSends;
+  #peers: PeerLink | null = null;
+  #mailbox: ClientMailbox | null = null;
+  #inbox: Input[] = [];
+  #proposals: Proposal[] = [];
+  readonly #reads: number[] = [];
+  #toApply: Entry[] = [];
+  #lastApplied = 0;
+  #isScheduled = false;
+  #isStopped = false;
+  #isLeading = false;
+  #isTickOpen = false;
+  #isWritable = true;
+  #role: Role = Role.Follower;
+  #term: Term = 0;
+  #leader: NodeId | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    this.ledger = createLedger({ receiptsMax: limit.RECEIPTS_MAX });
+    const { recovered } = options.store;
+    this.#node = createNode({
+      id: options.nodeId,
+      voters: [...options.voters],
+      hardState: recovered.hardState,
+      entries: recovered.entries,
+      electionTimeoutMs: {
+        min: options.timing.electionTimeoutMinMs,
+        max: options.timing.electionTimeoutMaxMs,
+      },
+      heartbeatIntervalMs: options.timing.heartbeatIntervalMs,
+      seed: options.seed,
+      limits: {
+        appendEntriesMax: limit.APPEND_ENTRIES_MAX,
+        appendBytesMax: limit.APPEND_BYTES_MAX,
+        inflightMax: limit.APPEND_INFLIGHT_MAX,
+        uncommittedEntriesMax: limit.UNCOMMITTED_ENTRIES_MAX,
+        uncommittedBytesMax: limit.UNCOMMITTED_BYTES_MAX,
+      },
+      nowMs: performance.now(),
+    });
+    this.#term = recovered.hardState.currentTerm;
+    this.#calls = new OpenCalls((replyTo, answer) => this.#answer(replyTo, answer));
+    this.#held = new HeldSends((to, message) => this.#peers?.send(to, message));
+  }
+
+  /** Begins: from here on the node votes, follows and leads. */
+  start(peers: PeerLink, mailbox: ClientMailbox): void {
+    this.#peers = peers;
+    this.#mailbox = mailbox;
+    const tickMs = Math.max(5, Math.floor(this.#options.timing.heartbeatIntervalMs / 4));
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** Says nothing more. Open calls are answered "unknown" first. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#calls.deposed(null);
+    this.#isStopped = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#setLeading(false);
+  }
+
+  status(): DriverStatus {
+    return {
+      role: this.#role,
+      term: this.#term,
+      leader: this.#leader,
+      lastApplied: this.#lastApplied,
+      isLeading: this.#isLeading,
+    };
+  }
+
+  received(from: NodeId, message: Message): void {
+    // A full inbox drops Raft messages, as the broker may: Raft sends them again.
+    if (this.#inbox.length >= limit.INBOX_LENGTH_MAX) return;
+    this.#push({ kind: "received", nowMs: performance.now(), from, message });
+  }
+
+  unreachable(peer: NodeId): void {
+    this.#push({ kind: "unreachable", nowMs: performance.now(), peer });
+  }
+
+  writable(isWritable: boolean): void {
+    if (this.#isWritable === isWritable) return;
+    this.#isWritable = isWritable;
+    // A leader that cannot publish hears no answers, and steps down by CheckQuorum.
+    this.#options.logger.warn({ is_writable: isWritable }, "raft publishing changed");
+  }
+
+  called(replyTo: string, calls: readonly Call[]): void {
+    for (const call of calls) this.#take(replyTo, call);
+    this.#schedule();
+  }
+
+  #take(replyTo: string, call: Call): void {
+    if (call.deadlineMs !== 0 && call.deadlineMs < Date.now()) return;
+    const { callId, traceparent } = call;
+    const admitted = this.#admit(call);
+    if (admitted.kind === "refused") {
+      const value = { reason: admitted.reason, leaderId: this.#leader ?? "" };
+      this.#answer(replyTo, { callId, answer: { $case: "refused", value } });
+    } else if (admitted.kind === "read") {
+      const { read } = admitted;
+      this.#reads.push(this.#calls.open({ kind: "read", replyTo, callId, read }));
+    } else {
+      const span = startCommitSpan(
+        this.#options.nodeId,
+        this.#term,
+        traceparent,
+        admitted.body.kind,
+      );
+      const requestId = this.#calls.open({ kind: "proposal", replyTo, callId, span });
+      this.#propose(requestId, admitted.body, span === null ? "" : traceparentOf(span));
+    }
+  }
+
+  #admit(call: Call): Admission {
+    const refused = (reason: Refused_Reason): Admission => ({ kind: "refused", reason });
+    if (this.#role !== Role.Leader) return refused(Refused_Reason.REASON_NOT_LEADER);
+    if (this.#calls.size >= limit.UNCOMMITTED_ENTRIES_MAX) {
+      return refused(Refused_Reason.REASON_OVERLOADED);
+    }
+    if (call.call?.$case === "read" && call.call.value.read !== undefined) {
+      return { kind: "read", read: call.call.value };
+    }
+    if (call.call?.$case !== "propose") return refused(Refused_Reason.REASON_MALFORMED);
+    const checked = checkCommand(call.call.value);
+    // A poison entry is refused here: once committed, every replica would have to live with it.
+    if ("malformed" in checked) return refused(Refused_Reason.REASON_MALFORMED);
+    return { kind: "proposal", body: checked.ok };
+  }
+
+  #propose(requestId: number, body: CommandBody, traceparent: string): void {
+    const data = encodeCommand({
+      timeMs: Date.now(),
+      random: Math.floor(Math.random() * 2 ** 32),
+      body,
+    });
+    this.#proposals.push({ requestId, data, traceparent });
+  }
+
+  #proposeOwn(body: CommandBody): void {
+    const call = { kind: "proposal", replyTo: null, callId: 0, span: null } as const;
+    this.#propose(this.#calls.open(call), body, "");
+    this.#schedule();
+  }
+
+  #tick(): void {
+    this.#push({ kind: "tick", nowMs: performance.now() });
+    if (!this.#isLeading || this.#isTickOpen) return;
+    const dueMs = nextDueMs(this.ledger);
+    if (dueMs === null || dueMs > Date.now()) return;
+    this.#isTickOpen = true;
+    this.#proposeOwn({ kind: "tick" });
+  }
+
+  #push(input: Input): void {
+    this.#inbox.push(input);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isStopped) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#drain());
+  }
+
+  #drain(): void {
+    this.#isScheduled = false;
+    if (this.#isStopped) return;
+    const inputs = this.#inbox;
+    this.#inbox = [];
+    const nowMs = performance.now();
+    if (this.#proposals.length > 0) {
+      inputs.push({ kind: "proposed", nowMs, proposals: this.#proposals });
+      this.#proposals = [];
+    }
+    for (const requestId of this.#reads.splice(0)) inputs.push({ kind: "read", nowMs, requestId });
+    for (const input of inputs) this.#run(step(this.#node, input));
+    this.#applySome();
+    this.#serveReads();
+  }
+
+  #run(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "persist":
+          this.#persist(effect);
+          break;
+        case "send":
+          this.#held.send(effect.to, effect.message, effect.afterWriteId);
+          break;
+        case "apply":
+          this.#toApply.push(...effect.entries);
+          break;
+        case "appended":
+          this.#calls.appended(effect.requestId, effect.term, effect.index);
+          break;
+        case "refused":
+          this.#calls.refused(effect.requestId, effect.reason, effect.leader);
+          break;
+        case "read-ready":
+          this.#calls.readReady(effect.requestId, effect.readIndex);
+          break;
+        case "role-changed":
+          this.#roleChanged(effect.role, effect.term, effect.leader);
+          break;
+      }
+    }
+  }
+
+  #persist(effect: Extract<Effect, { kind: "persist" }>): void {
+    const isLeader = this.#role === Role.Leader;
+    const spans = isLeader ? [] : startAppendSpans(this.#options.nodeId, effect.entries);
+    this.#options.store.persist(effect).then(
+      () => {
+        for (const span of spans) span.end();
+        this.#held.durable(effect.writeId);
+        this.#push({ kind: "persisted", nowMs: performance.now(), writeId: effect.writeId });
+      },
+      (cause: unknown) => {
+        if (this.#isStopped) return;
+        this.stop();
+        this.#options.logger.fatal({ err: cause }, "the disk failed: this node stops");
+        this.#options.onFatal(cause);
+      },
+    );
+  }
+
+  #roleChanged(role: Role, term: Term, leader: NodeId | null): void {
+    const wasLeader = this.#role === Role.Leader;
+    const isNewLeader = role === Role.Leader && (!wasLeader || term !== this.#term);
+    this.#role = role;
+    this.#term = term;
+    this.#leader = leader;
+    this.#options.logger.info({ role, term, leader }, "raft role changed");
+    if (wasLeader && (role !== Role.Leader || isNewLeader)) {
+      this.#setLeading(false);
+      this.#calls.deposed(leader);
+    }
+    if (isNewLeader) {
+      this.#isTickOpen = false;
+      this.#proposeOwn({ kind: "open-term", leader: this.#options.nodeId });
+    }
+  }
+
+  #applySome(): void {
+    const entries = this.#toApply.slice(0, APPLY_BATCH_ENTRIES_MAX);
+    if (entries.length === 0) return;
+    this.#toApply = this.#toApply.slice(entries.length);
+    const changes: Change[] = [];
+    for (const entry of entries) this.#apply(entry, changes);
+    if (changes.length > 0) {
+      if (this.#isLeading) {
+        const timeMs = Date.now();
+        this.#mailbox?.publishEvents(changes.map((c) => jobEventOf(c, this.#term, timeMs)));
+      }
+      this.#options.onChanges(changes);
+    }
+    this.#push({ kind: "applied", nowMs: performance.now(), index: this.#lastApplied });
+  }
+
+  #apply(entry: Entry, changes: Change[]): void {
+    this.#lastApplied = entry.index;
+    if (entry.kind !== EntryKind.Command) {
+      this.#calls.applied(entry.index, entry.term, null);
+      return;
+    }
+    const command = decodeCommand(entry.data);
+    const applied = apply(this.ledger, entry.index, command);
+    changes.push(...applied.changes);
+    this.#calls.applied(entry.index, entry.term, applied.result);
+    if (command.body.kind === "tick") this.#isTickOpen = false;
+    // Our own term's first command: all that was committed before is applied now.
+    if (command.body.kind === "open-term" && entry.term === this.#term) {
+      this.#setLeading(this.#role === Role.Leader);
+    }
+  }
+
+  #setLeading(isLeading: boolean): void {
+    if (this.#isLeading === isLeading) return;
+    this.#isLeading = isLeading;
+    this.#mailbox?.announce(isLeading ? this.#term : 0);
+    this.#options.onLeading(isLeading);
+  }
+
+  #serveReads(): void {
+    for (const { read, replyTo, callId } of this.#calls.takeReadable(this.#lastApplied)) {
+      const cluster = read.read?.$case === "cluster" ? this.#clusterView() : undefined;
+      const value = answerRead(this.ledger, read, this.#lastApplied, cluster);
+      this.#answer(replyTo, { callId, answer: { $case: "read", value } });
+    }
+  }
+
+  #clusterView(): GetClusterResponse {
+    return clusterView({
+      cluster: this.#options.cluster,
+      node: this.#node,
+      ledger: this.ledger,
+      lastApplied: this.#lastApplied,
+      nowMs: performance.now(),
+      incarnationOf: (id) => this.#peers?.incarnationOf(id) ?? 0,
+    });
+  }
+
+  #answer(replyTo: string, answer: Answer): void {
+    if (!this.#isStopped) this.#mailbox?.answer(replyTo, answer);
+  }
+}

@@ -1,0 +1,150 @@
+// The port to the queues that workers take jobs from, and its adapter over BullMQ.
+//
+// Guarantees: adding is idempotent as long as BullMQ has the job: its id is the ledger's id and
+// dispatch number; nothing waits for a Redis that is away: it answers "unreachable" at once. Each
+// cluster has an epoch in Redis, a random word: if it is another one, or gone, Redis lost its data.
+// Payloads never go into Redis: a worker gets them with its attempt.
+// Does not own: which jobs ought to be there (the ledger; workers/dispatcher.ts).
+
+import { randomUUID } from "node:crypto";
+import { Queue } from "bullmq";
+import { JOB_PRIORITY_MAX } from "../limit.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { connectRedis, epochKey, queuePrefix, type RedisTarget } from "./connection.ts";
+
+/** A job that is due, as far as a queue needs to know it. */
+export interface DueJob {
+  readonly jobId: string;
+  readonly dispatch: number;
+  readonly kind: string;
+  readonly queue: string;
+  readonly priority: number;
+  readonly traceparent: string;
+}
+
+/** What BullMQ keeps of a job. */
+export interface DeliveryData {
+  readonly jobId: string;
+  readonly traceparent: string;
+}
+
+export type AddOutcome =
+  | { readonly kind: "added" }
+  /** Some may have been added; adding all again is safe. */
+  | { readonly kind: "unreachable"; readonly cause: unknown };
+
+export interface JobQueue {
+  addMany(jobs: readonly DueJob[]): Promise<AddOutcome>;
+  /** "lost": Redis is not the one that was seen before, so all that was added is gone. */
+  checkEpoch(): Promise<"same" | "lost" | "unreachable">;
+  isReady(): boolean;
+  /** Called each time that Redis can be used again. Returns the function that ends it. */
+  onReady(listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface JobQueueOptions extends RedisTarget {
+  /** Node id, for the connection's name. */
+  readonly id: string;
+  readonly logger: Logger;
+}
+
+/** BullMQ refuses ids that are all digits or contain a colon; ours never do. */
+export function bullJobId(jobId: string, dispatch: number): string {
+  return dispatch <= 1 ? jobId : `${jobId}.${dispatch}`;
+}
+
+/**
+ * Ours: 0 to 1000, higher is earlier. BullMQ's: 1 is earliest, and jobs without one come before
+ * all that have one. So every job gets one, the normal job the last, and first come is first
+ * served among equals. Measured: adding is up to a quarter slower than without, at 20,000 jobs/s;
+ * taking is as fast.
+ */
+export function bullPriority(priority: number): number {
+  return JOB_PRIORITY_MAX + 1 - priority;
+}
+
+/** BullMQ trims each queue's stream of events to this; nobody of ours reads it. */
+const EVENTS_MAX = 100;
+
+export function createBullJobQueue(options: JobQueueOptions): JobQueue {
+  const { url, cluster, logger } = options;
+  const name = `quorumq:${options.id}:dispatch`;
+  const redis = connectRedis({ url, name, mode: "command", logger });
+  const queues = new Map<string, Queue<DeliveryData>>();
+  let epoch: string | null = null;
+
+  function queueNamed(queueName: string): Queue<DeliveryData> {
+    const known = queues.get(queueName);
+    if (known !== undefined) return known;
+    const queue = new Queue<DeliveryData>(queueName, {
+      connection: redis,
+      prefix: queuePrefix(cluster),
+      streams: { events: { maxLen: EVENTS_MAX } },
+      defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
+    });
+    queue.on("error", (error) => logger.debug({ queue: queueName, error: error.message }, "queue"));
+    queues.set(queueName, queue);
+    return queue;
+  }
+
+  async function forgetQueues(): Promise<void> {
+    const closing = [...queues.values()].map((queue) => queue.close());
+    queues.clear();
+    for (const end of await Promise.allSettled(closing)) {
+      if (end.status === "rejected") logger.debug({ error: String(end.reason) }, "queue close");
+    }
+  }
+
+  return {
+    async addMany(jobs) {
+      // BullMQ would wait for the connection; whoever dispatches must not.
+      if (redis.status !== "ready") return { kind: "unreachable", cause: redis.status };
+      try {
+        const byQueue = Map.groupBy(jobs, (job) => job.queue);
+        await Promise.all(
+          [...byQueue].map(([queue, group]) => queueNamed(queue).addBulk(group.map(toBullJob))),
+        );
+        return { kind: "added" };
+      } catch (cause) {
+        // A Queue whose set-up failed stays so: begin with new ones.
+        await forgetQueues();
+        return { kind: "unreachable", cause };
+      }
+    },
+    async checkEpoch() {
+      try {
+        const fresh = randomUUID();
+        const wasAbsent = (await redis.set(epochKey(cluster), fresh, "NX")) === "OK";
+        const current = wasAbsent ? fresh : await redis.get(epochKey(cluster));
+        const isLost = epoch !== null && current !== epoch;
+        epoch = current;
+        return isLost ? "lost" : "same";
+      } catch (error) {
+        logger.debug({ error: String(error) }, "the epoch cannot be read");
+        return "unreachable";
+      }
+    },
+    isReady: () => redis.status === "ready",
+    onReady(listener) {
+      redis.on("ready", listener);
+      return () => redis.off("ready", listener);
+    },
+    async close() {
+      await forgetQueues();
+      redis.disconnect();
+    },
+  };
+}
+
+function toBullJob(job: DueJob): {
+  name: string;
+  data: DeliveryData;
+  opts: { jobId: string; priority: number };
+} {
+  return {
+    name: job.kind,
+    data: { jobId: job.jobId, traceparent: job.traceparent },
+    opts: { jobId: bullJobId(job.jobId, job.dispatch), priority: bullPriority(job.priority) },
+  };
+}

@@ -1,0 +1,103 @@
+// Takes jobs from one queue: a thin wrapper of a BullMQ Worker.
+//
+// Guarantees: at most `concurrency` deliveries are open at a time; the processor's answer alone
+// decides what becomes of one: "done" removes it, "put-back" gives it to someone else, at once or
+// after a delay. It never fails a job: whether a job failed is the ledger's to say. After pause()
+// nothing new is taken.
+// Does not own: leases. BullMQ's lock and its stalled check only bring back the deliveries of a
+// dead worker; the ledger refuses those that are not wanted.
+
+import { DelayedError, type Job, WaitingError, Worker } from "bullmq";
+import type { Logger } from "../telemetry/logger.ts";
+import { connectRedis, queuePrefix, type RedisTarget } from "./connection.ts";
+import type { DeliveryData } from "./job-queue.ts";
+
+export interface Delivery {
+  readonly jobId: string;
+  readonly kind: string;
+  readonly queue: string;
+  readonly traceparent: string;
+}
+
+export type DeliveryEnd =
+  | { readonly kind: "done" }
+  | { readonly kind: "put-back"; readonly delayMs: number };
+
+export interface JobWorker {
+  isReady(): boolean;
+  /** Takes nothing new from now on; open deliveries go on. */
+  pause(): Promise<void>;
+  /** Waits for the open deliveries. */
+  close(): Promise<void>;
+}
+
+export interface JobWorkerOptions extends RedisTarget {
+  /** Worker id: names the connection, and shows as `processedBy` in BullMQ. */
+  readonly id: string;
+  readonly queue: string;
+  readonly concurrency: number;
+  /** How long BullMQ thinks a silent worker alive. */
+  readonly lockMs: number;
+  readonly logger: Logger;
+  process(delivery: Delivery): Promise<DeliveryEnd>;
+}
+
+/** Deliveries that stalled are given out again for ever: giving up is the ledger's decision. */
+const STALLED_MAX = 1_000_000;
+const RETRY_DELAY_MS = 500;
+/** How long one blocking pop waits; also how late a frozen connection is noticed. */
+const POP_SECONDS = 5;
+
+export function createBullJobWorker(options: JobWorkerOptions): JobWorker {
+  const { url, queue, logger } = options;
+  const name = `quorumq:${options.id}:take:${queue}`;
+  const redis = connectRedis({ url, name, mode: "blocking", logger });
+  const worker = new Worker<DeliveryData>(queue, (job, token) => take(job, token ?? "", options), {
+    connection: redis,
+    prefix: queuePrefix(options.cluster),
+    name: options.id,
+    autorun: true,
+    concurrency: options.concurrency,
+    lockDuration: options.lockMs,
+    lockRenewTime: options.lockMs / 3,
+    stalledInterval: options.lockMs / 2,
+    maxStalledCount: STALLED_MAX,
+    drainDelay: POP_SECONDS,
+    runRetryDelay: RETRY_DELAY_MS,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+  });
+  worker.on("error", (error) => logger.debug({ queue, error: error.message }, "BullMQ worker"));
+  worker.on("failed", (job, error) =>
+    // BullMQ's own failures only, such as a job that a flushed Redis no longer has.
+    logger.warn({ queue, job_id: job?.data.jobId, error: error.message }, "delivery failed"),
+  );
+  worker.on("stalled", (id) => logger.info({ queue, delivery: id }, "delivery of a silent worker"));
+
+  return {
+    isReady: () => redis.status === "ready" && worker.isRunning(),
+    pause: () => worker.pause(true),
+    async close() {
+      // BullMQ would wait for Redis to come back before it closes.
+      await worker.close(redis.status !== "ready");
+      redis.disconnect();
+    },
+  };
+}
+
+async function take(
+  job: Job<DeliveryData>,
+  token: string,
+  options: JobWorkerOptions,
+): Promise<void> {
+  const { jobId, traceparent } = job.data;
+  const end = await options.process({ jobId, kind: job.name, queue: options.queue, traceparent });
+  if (end.kind === "done") return;
+  // BullMQ wants control flow thrown, after the job has been moved.
+  if (end.delayMs > 0) {
+    await job.moveToDelayed(Date.now() + end.delayMs, token);
+    throw new DelayedError();
+  }
+  await job.moveToWait(token);
+  throw new WaitingError();
+}

@@ -1,0 +1,122 @@
+// Locks in Redis: several keys at once, the fencing token as value, a time to live.
+//
+// Guarantees: acquire and renew are one atomic step over all keys; a higher token takes a key over,
+// a lower one never does; a key that Redis lost is set again by the next renewal; doing either
+// twice changes nothing. "unreachable" is told apart from "blocked": Redis makes locks quick, the
+// ledger makes them true, so who cannot reach Redis may go on.
+// Does not own: who holds a key in truth (ledger), nor when to renew (workers/lease-keeper.ts).
+
+import assert from "node:assert";
+import { createHash } from "node:crypto";
+import { type Redis, ReplyError } from "ioredis";
+import type { Logger } from "../telemetry/logger.ts";
+import { connectRedis, lockPrefix, type RedisTarget } from "./connection.ts";
+import { HOLD_LOCKS, RELEASE_LOCKS } from "./lock-script.ts";
+
+export type Hold =
+  | { readonly kind: "held" }
+  /** A higher token holds this key: ours is of the past. Nothing was changed. */
+  | { readonly kind: "blocked"; readonly key: string; readonly token: number }
+  | Unreachable;
+
+export type Release = { readonly kind: "released"; readonly count: number } | Unreachable;
+
+/** Redis is away or refuses: it may or may not have done what was asked. */
+export interface Unreachable {
+  readonly kind: "unreachable";
+  readonly cause: unknown;
+}
+
+export interface RedisLock {
+  acquire(keys: readonly string[], token: number, ttlMs: number): Promise<Hold>;
+  /** As acquire: still ours, or lost by Redis and set again, or "blocked": lost for good. */
+  renew(keys: readonly string[], token: number, ttlMs: number): Promise<Hold>;
+  release(keys: readonly string[], token: number): Promise<Release>;
+  close(): Promise<void>;
+}
+
+export interface RedisLockOptions extends RedisTarget {
+  /** Node or worker id, for the connection's name. */
+  readonly id: string;
+  readonly logger: Logger;
+}
+
+interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+const HOLD = script(HOLD_LOCKS);
+const RELEASE = script(RELEASE_LOCKS);
+
+export function createRedisLock(options: RedisLockOptions): RedisLock {
+  const { url, logger } = options;
+  const redis = connectRedis({ url, name: `quorumq:${options.id}:lock`, mode: "command", logger });
+  const prefix = lockPrefix(options.cluster);
+
+  async function hold(keys: readonly string[], token: number, ttlMs: number): Promise<Hold> {
+    assert(Number.isSafeInteger(token) && token > 0, `a token is a log index, got ${token}`);
+    if (keys.length === 0) return { kind: "held" };
+    try {
+      const arguments_ = [String(token), String(Math.ceil(ttlMs))];
+      const reply = await run(redis, HOLD, prefixed(prefix, keys), arguments_);
+      assert(Array.isArray(reply), "the hold script answers with a list");
+      const [key, holder] = reply;
+      if (key === undefined) return { kind: "held" };
+      return { kind: "blocked", key: String(key).slice(prefix.length), token: Number(holder) };
+    } catch (cause) {
+      return unreachable(cause);
+    }
+  }
+
+  return {
+    acquire: hold,
+    renew: hold,
+    async release(keys, token) {
+      if (keys.length === 0) return { kind: "released", count: 0 };
+      try {
+        const reply = await run(redis, RELEASE, prefixed(prefix, keys), [String(token)]);
+        return { kind: "released", count: Number(reply) };
+      } catch (cause) {
+        return unreachable(cause);
+      }
+    },
+    async close() {
+      redis.disconnect();
+    },
+  };
+}
+
+function script(text: string): Script {
+  return { text, sha: createHash("sha1").update(text).digest("hex") };
+}
+
+function prefixed(prefix: string, keys: readonly string[]): string[] {
+  return keys.map((key) => prefix + key);
+}
+
+/** By hash; the text goes along only when this Redis has never seen it, or has restarted. */
+async function run(
+  redis: Redis,
+  { text, sha }: Script,
+  keys: string[],
+  arguments_: string[],
+): Promise<unknown> {
+  try {
+    return await redis.evalsha(sha, keys.length, ...keys, ...arguments_);
+  } catch (error) {
+    if (!isReply(error, "NOSCRIPT")) throw error;
+    return await redis.eval(text, keys.length, ...keys, ...arguments_);
+  }
+}
+
+/** Redis's errors have no field for their code: it is the first word, part of its protocol. */
+function isReply(error: unknown, code: string): boolean {
+  return error instanceof ReplyError && (error as Error).message.startsWith(`${code} `);
+}
+
+function unreachable(cause: unknown): Unreachable {
+  // An assertion that fails is our own bug, whoever is watching.
+  if (cause instanceof assert.AssertionError) throw cause;
+  return { kind: "unreachable", cause };
+}

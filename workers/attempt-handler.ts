@@ -1,0 +1,173 @@
+// Runs the user's handler for one attempt: checks the payload, gives it its context, and ends when
+// it settles or when it must not go on.
+//
+// Guarantees: the handler gets what the kind's schema made of the payload, and runs inside its
+// span, so that spans of its own nest there. It always ends with a value. A handler that ignores
+// its signal is left behind after a while: JavaScript cannot stop it, its lease runs out and its
+// token fences what it still writes, but it no longer occupies the worker.
+// Does not own: proposals (attempt-runner.ts).
+
+import assert from "node:assert";
+import { setTimeout as sleep } from "node:timers/promises";
+import { context, trace } from "@opentelemetry/api";
+import type { Started } from "../protos/gen/node/v1/exchange.ts";
+import { AttributeName, SpanName } from "../transport/telemetry/name.ts";
+import {
+  failSpan,
+  type Span,
+  SpanKind,
+  startSpan,
+  traceparentOf,
+} from "../transport/telemetry/trace.ts";
+import { AttemptAborted } from "./attempt-aborted.ts";
+import type { AttemptContext, JobDefinition } from "./define-job.ts";
+import {
+  type AttemptEnd,
+  handedBack,
+  lockLost,
+  payloadRefused,
+  resultRefused,
+  succeeded,
+  threw,
+  timedOut,
+} from "./outcome.ts";
+import { describeIssues } from "./standard-schema.ts";
+
+export type HandlerEnd =
+  | { readonly kind: "ended"; readonly end: AttemptEnd }
+  /** Nothing to report: the ledger has ended this attempt, or will when its lease is over. */
+  | { readonly kind: "left"; readonly why: AttemptAborted["why"] };
+
+export interface HandlerRun {
+  readonly definition: JobDefinition;
+  readonly started: Started;
+  readonly context: Omit<AttemptContext, "progress">;
+  readonly parent: Span;
+}
+
+/** How long an aborted handler may take to settle before it is left behind. */
+const SETTLE_MS = 2_000;
+
+export async function runHandler(run: HandlerRun): Promise<HandlerEnd> {
+  const { kind, attempt, jobId } = run.context;
+  const span = startSpan({
+    name: SpanName.Handler,
+    kind: SpanKind.INTERNAL,
+    parent: traceparentOf(run.parent),
+    attributes: {
+      [AttributeName.JobId]: jobId,
+      [AttributeName.JobKind]: kind,
+      [AttributeName.Attempt]: attempt,
+    },
+  });
+  try {
+    const handlerEnd = await settleOrLeave(run, span);
+    markSpan(span, handlerEnd);
+    return handlerEnd;
+  } finally {
+    span.end();
+  }
+}
+
+async function settleOrLeave(run: HandlerRun, span: Span): Promise<HandlerEnd> {
+  const { signal, logger } = run.context;
+  const settled = context.with(trace.setSpan(context.active(), span), () => call(run, span));
+  const aborted = untilAborted(signal);
+  const first = await Promise.race([settled, aborted.promise]);
+  aborted.forget();
+  if (!(first instanceof AttemptAborted)) return atAbort(first, signal);
+  // Its time is up whether it settles or not; the ledger frees its locks at the same moment.
+  if (first.why === "timed-out") {
+    return { kind: "ended", end: timedOut(run.started.attemptTimeoutMs) };
+  }
+  const late = await Promise.race([settled, sleep(SETTLE_MS, null, { ref: false })]);
+  if (late !== null) return atAbort(late, signal);
+  logger.warn({ why: first.why }, "the handler ignores its signal and is left behind");
+  return first.why === "shutdown"
+    ? { kind: "ended", end: handedBack(first) }
+    : { kind: "left", why: first.why };
+}
+
+/**
+ * What an end means when the attempt was aborted meanwhile. A result is always reported: the
+ * ledger decides, and keeps a receipt if it comes too late. An error may be the abort's own doing.
+ */
+function atAbort(end: AttemptEnd, signal: AbortSignal): HandlerEnd {
+  const reason: unknown = signal.aborted ? signal.reason : undefined;
+  if (end.outcome === "succeeded" || !(reason instanceof AttemptAborted)) {
+    return { kind: "ended", end };
+  }
+  switch (reason.why) {
+    case "shutdown":
+    case "lease-lapsed":
+      return { kind: "ended", end: handedBack(reason) };
+    case "timed-out":
+      return { kind: "ended", end };
+    case "lock-lost":
+      return { kind: "ended", end: lockLost(reason.message) };
+    case "cancelled":
+    case "fenced":
+      return { kind: "left", why: reason.why };
+  }
+}
+
+async function call(run: HandlerRun, span: Span): Promise<AttemptEnd> {
+  const { definition, started, context: given } = run;
+  let payload: unknown;
+  try {
+    payload = started.payload.length === 0 ? null : JSON.parse(started.payload.toString("utf8"));
+  } catch {
+    return payloadRefused("the payload is not JSON");
+  }
+  try {
+    const input = await definition.input["~standard"].validate(payload);
+    if (input.issues !== undefined) return payloadRefused(describeIssues(input.issues));
+    const output = await definition.run(input.value, {
+      ...given,
+      progress: progressOf(given, span),
+    });
+    if (definition.output === null) return succeeded(output);
+    const checked = await definition.output["~standard"].validate(output);
+    if (checked.issues !== undefined) return resultRefused(checked.issues);
+    return succeeded(checked.value);
+  } catch (error) {
+    return threw(error);
+  }
+}
+
+function progressOf({ logger, signal }: HandlerRun["context"], span: Span) {
+  return (value: Parameters<AttemptContext["progress"]>[0]): void => {
+    // What a fenced-out attempt says is not to be told (its job has a newer attempt).
+    if (signal.aborted) return;
+    const fields = typeof value === "object" ? { ...value } : { progress: value };
+    span.addEvent("progress", fields);
+    logger.info({ progress: fields }, "progress");
+  };
+}
+
+function untilAborted(signal: AbortSignal): {
+  readonly promise: Promise<AttemptAborted>;
+  forget(): void;
+} {
+  let listener = (): void => {};
+  const promise = new Promise<AttemptAborted>((resolve) => {
+    listener = () => {
+      const reason: unknown = signal.reason;
+      assert(reason instanceof AttemptAborted, "attempts are aborted with an AttemptAborted");
+      resolve(reason);
+    };
+    if (signal.aborted) listener();
+    else signal.addEventListener("abort", listener, { once: true });
+  });
+  return { promise, forget: () => signal.removeEventListener("abort", listener) };
+}
+
+function markSpan(span: Span, handlerEnd: HandlerEnd): void {
+  if (handlerEnd.kind === "left") {
+    failSpan(span, handlerEnd.why, "left behind");
+    return;
+  }
+  const { outcome, error } = handlerEnd.end;
+  span.setAttribute(AttributeName.AttemptOutcome, outcome);
+  if (error !== null) failSpan(span, error.code, error.message);
+}

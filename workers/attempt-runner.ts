@@ -1,0 +1,304 @@
+// One delivery, from taking it to letting it go: start the attempt, take its locks, run the
+// handler, record how it ended, free the locks.
+//
+//   start-attempt ──started──▶ locks ──held──▶ handler ──▶ finish-attempt ──▶ release
+//        │ refused               │ a higher token                 ▲
+//        ▼                       └──────────── "fenced" ──────────┘
+//     let it go
+//
+// Guarantees: nothing runs without the ledger's leave; a result is proposed until the ledger has
+// answered, however long the quorum is away, with the lease renewed meanwhile. A delivery that the
+// ledger has not answered goes back into its queue; one that it refused is dropped.
+// Does not own: the lease (lease-keeper.ts), the user's code (attempt-handler.ts).
+
+import { randomUUID } from "node:crypto";
+import type { CommandBody } from "../ledger/command.ts";
+import {
+  type Started,
+  type StartRefused,
+  StartRefused_Reason,
+} from "../protos/gen/node/v1/exchange.ts";
+import type { ProposeOutcome, Quorum } from "../transport/quorum.ts";
+import type { Delivery, DeliveryEnd } from "../transport/redis/job-worker.ts";
+import type { RedisLock } from "../transport/redis/redis-lock.ts";
+import type { Logger } from "../transport/telemetry/logger.ts";
+import { AttributeName, SpanName } from "../transport/telemetry/name.ts";
+import {
+  failSpan,
+  type Span,
+  SpanKind,
+  startSpan,
+  traceIdOf,
+  traceparentOf,
+} from "../transport/telemetry/trace.ts";
+import { type AbortWhy, AttemptAborted } from "./attempt-aborted.ts";
+import { type HandlerEnd, runHandler } from "./attempt-handler.ts";
+import type { JobDefinition } from "./define-job.ts";
+import { proposeInsistently } from "./insistent-propose.ts";
+import type { LeaseKeeper } from "./lease-keeper.ts";
+import { type AttemptEnd, handedBack, lockLost, unknownKind } from "./outcome.ts";
+
+export interface AttemptRunnerOptions {
+  readonly quorum: Quorum;
+  readonly locks: RedisLock;
+  readonly leases: LeaseKeeper;
+  readonly worker: string;
+  readonly leaseMs: number;
+  readonly logger: Logger;
+  readonly definitionOf: (kind: string) => JobDefinition | undefined;
+  /** Aborted: start nothing new. */
+  readonly draining: AbortSignal;
+  /** Aborted: the handlers must stop. */
+  readonly stopping: AbortSignal;
+  /** Aborted: stop proposing what the quorum does not answer. */
+  readonly givingUp: AbortSignal;
+}
+
+interface Attempt {
+  readonly delivery: Delivery;
+  readonly started: Started;
+  readonly sentMs: number;
+  readonly span: Span;
+  readonly logger: Logger;
+}
+
+const DONE: DeliveryEnd = { kind: "done" };
+const PUT_BACK: DeliveryEnd = { kind: "put-back", delayMs: 0 };
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export class AttemptRunner {
+  readonly #options: AttemptRunnerOptions;
+
+  constructor(options: AttemptRunnerOptions) {
+    this.#options = options;
+  }
+
+  async run(delivery: Delivery): Promise<DeliveryEnd> {
+    if (this.#options.draining.aborted) return PUT_BACK;
+    const span = startSpan({
+      name: `${SpanName.Process} ${delivery.queue}`,
+      kind: SpanKind.CONSUMER,
+      parent: delivery.traceparent,
+      attributes: {
+        [AttributeName.MessagingSystem]: "bullmq",
+        [AttributeName.MessagingDestination]: delivery.queue,
+        [AttributeName.MessagingOperationType]: "process",
+        [AttributeName.MessagingOperationName]: SpanName.Process,
+        [AttributeName.JobId]: delivery.jobId,
+        [AttributeName.JobKind]: delivery.kind,
+        [AttributeName.JobQueue]: delivery.queue,
+      },
+    });
+    try {
+      return await this.#start(delivery, span);
+    } finally {
+      span.end();
+    }
+  }
+
+  async #start(delivery: Delivery, span: Span): Promise<DeliveryEnd> {
+    const { logger } = this.#options;
+    const { jobId } = delivery;
+    const sentMs = performance.now();
+    const outcome = await this.#proposeStart(jobId, traceparentOf(span));
+    if (outcome.kind !== "applied") {
+      failSpan(span, outcome.kind, "draining before the quorum answered");
+      return PUT_BACK;
+    }
+    const { result } = outcome.applied;
+    if (result?.$case === "startRefused") {
+      noteRefusal(span, logger, delivery, result.value);
+      return DONE;
+    }
+    if (result?.$case === "jobNotFound") {
+      // A Redis that has seen another ledger: what it holds is nothing to us.
+      logger.warn({ job_id: jobId }, "the ledger does not know this job");
+      failSpan(span, "job-not-found", "the ledger does not know this job");
+      return DONE;
+    }
+    if (result?.$case !== "started") {
+      logger.error({ job_id: jobId, answer: result?.$case }, "not an answer to a start");
+      failSpan(span, "unexpected-answer", String(result?.$case));
+      return DONE;
+    }
+    const started = result.value;
+    span.setAttribute(AttributeName.Attempt, started.number);
+    span.setAttribute(AttributeName.FencingToken, started.token);
+    const trace = { trace_id: traceIdOf(traceparentOf(span)), span_id: span.spanContext().spanId };
+    await this.#attempt({
+      delivery,
+      started,
+      sentMs,
+      span,
+      logger: logger.child({
+        job_id: jobId,
+        kind: started.kind,
+        attempt: started.number,
+        ...(trace.trace_id === "" ? {} : trace),
+      }),
+    });
+    return DONE;
+  }
+
+  /** Gives up when draining, unless the attempt may have been started: then someone must know. */
+  async #proposeStart(jobId: string, traceparent: string): Promise<ProposeOutcome> {
+    const { quorum, worker, leaseMs, draining, stopping } = this.#options;
+    const startId = randomUUID();
+    const body: CommandBody = { kind: "start-attempt", jobId, worker, startId, leaseMs };
+    const options = { traceparent, callSignal: stopping };
+    const outcome = await proposeInsistently(quorum, body, { ...options, signal: draining });
+    if (outcome.kind !== "unknown") return outcome;
+    return await proposeInsistently(quorum, body, { ...options, signal: stopping });
+  }
+
+  async #attempt(attempt: Attempt): Promise<void> {
+    const { leases, locks, leaseMs } = this.#options;
+    const { jobId } = attempt.delivery;
+    const { token, lockKeys } = attempt.started;
+    const aborter = new AbortController();
+    const abort = (why: AbortWhy): void => aborter.abort(new AttemptAborted(why));
+    const lease = { jobId, token };
+    leases.keep({ ...lease, lockKeys, sentMs: attempt.sentMs, lost: abort });
+    const onStop = (): void => abort("shutdown");
+    this.#options.stopping.addEventListener("abort", onStop, { once: true });
+    if (this.#options.stopping.aborted) onStop();
+    const timer = this.#startTimeout(attempt, abort);
+    try {
+      // The answer took so long that the lease may be nearly over: ask before running anything.
+      if (performance.now() - attempt.sentMs > leaseMs / 3) await leases.renewNow();
+      const handlerEnd = await this.#runUnderLocks(attempt, aborter.signal);
+      if (handlerEnd.kind === "ended") await this.#finish(attempt, handlerEnd.end);
+      else failSpan(attempt.span, handlerEnd.why, "the attempt was over before its handler ended");
+    } finally {
+      clearTimeout(timer);
+      this.#options.stopping.removeEventListener("abort", onStop);
+      leases.release(lease);
+      await locks.release(lockKeys, token);
+    }
+  }
+
+  /** From before the start was proposed, so that the worker ends it just before the ledger would. */
+  #startTimeout({ started, sentMs }: Attempt, abort: (why: AbortWhy) => void) {
+    if (started.attemptTimeoutMs === 0) return undefined;
+    const leftMs = started.attemptTimeoutMs - (performance.now() - sentMs);
+    // Beyond what a timer can count, the ledger ends it alone.
+    if (leftMs > TIMER_MS_MAX) return undefined;
+    return setTimeout(() => abort("timed-out"), Math.max(0, leftMs));
+  }
+
+  async #runUnderLocks(attempt: Attempt, signal: AbortSignal): Promise<HandlerEnd> {
+    if (this.#options.draining.aborted) {
+      // Started by the answer that came last: better run by a worker that stays.
+      return { kind: "ended", end: handedBack(new AttemptAborted("shutdown")) };
+    }
+    // The ledger's word counts: the delivery may be of a Redis that has seen another ledger.
+    const definition = this.#options.definitionOf(attempt.started.kind);
+    if (definition === undefined) return { kind: "ended", end: unknownKind(attempt.started.kind) };
+    const refused = await this.#takeLocks(attempt);
+    if (refused !== null) return { kind: "ended", end: refused };
+    return await this.#handle(attempt, definition, signal);
+  }
+
+  /** null: go on. Else how the attempt ends without having run. */
+  async #takeLocks({ started, span, logger }: Attempt): Promise<AttemptEnd | null> {
+    const { lockKeys, token } = started;
+    if (lockKeys.length === 0) return null;
+    const lockSpan = startSpan({
+      name: SpanName.LockAcquire,
+      kind: SpanKind.CLIENT,
+      parent: traceparentOf(span),
+      attributes: {
+        [AttributeName.DbSystem]: "redis",
+        [AttributeName.DbOperation]: "EVALSHA",
+        [AttributeName.LockKeyCount]: lockKeys.length,
+        [AttributeName.FencingToken]: token,
+      },
+    });
+    try {
+      const hold = await this.#options.locks.acquire(lockKeys, token, this.#options.leaseMs);
+      if (hold.kind === "held") return null;
+      if (hold.kind === "unreachable") {
+        failSpan(lockSpan, "unreachable", "Redis is away: the ledger alone holds the locks");
+        logger.warn({ cause: String(hold.cause) }, "no locks in Redis: the ledger holds them");
+        return null;
+      }
+      failSpan(lockSpan, "blocked", `held by token ${hold.token}`);
+      return lockLost(`lock ${hold.key} is held by a newer attempt, token ${hold.token}`);
+    } finally {
+      lockSpan.end();
+    }
+  }
+
+  #handle(attempt: Attempt, definition: JobDefinition, signal: AbortSignal): Promise<HandlerEnd> {
+    const { leases } = this.#options;
+    const { delivery, started, span, logger } = attempt;
+    return runHandler({
+      definition,
+      started,
+      parent: span,
+      context: {
+        jobId: delivery.jobId,
+        kind: definition.kind,
+        attempt: started.number,
+        signal,
+        fencingToken: BigInt(started.token),
+        logger,
+        async heartbeat() {
+          signal.throwIfAborted();
+          await leases.renewNow();
+          signal.throwIfAborted();
+        },
+      },
+    });
+  }
+
+  async #finish({ delivery, started, span, logger }: Attempt, end: AttemptEnd): Promise<void> {
+    const { quorum, worker, givingUp } = this.#options;
+    const { jobId } = delivery;
+    span.setAttribute(AttributeName.AttemptOutcome, end.outcome);
+    if (end.error !== null) failSpan(span, end.error.code, end.error.message);
+    const body: CommandBody = {
+      kind: "finish-attempt",
+      jobId,
+      token: started.token,
+      worker,
+      ...end,
+    };
+    const options = { traceparent: traceparentOf(span), signal: givingUp, callSignal: givingUp };
+    const outcome = await proposeInsistently(quorum, body, options);
+    if (outcome.kind !== "applied") {
+      failSpan(span, outcome.kind, "given up: the outcome of the attempt may not be recorded");
+      logger.error({ outcome: end.outcome }, "given up recording the outcome: the lease will end");
+      return;
+    }
+    const { result } = outcome.applied;
+    if (result?.$case === "finished") {
+      if (end.error === null) logger.debug({ outcome: end.outcome }, "attempt ended");
+      else logger.warn({ outcome: end.outcome, error: end.error }, "attempt ended");
+      return;
+    }
+    const answer = result?.$case ?? "none";
+    const currentToken = result?.$case === "fenced" ? result.value.currentToken : 0;
+    failSpan(span, answer, `the ledger refused the outcome of token ${started.token}`);
+    logger.warn(
+      { outcome: end.outcome, answer, token: started.token, current_token: currentToken },
+      "outcome refused: this attempt was not the current one",
+    );
+  }
+}
+
+const REFUSALS: Readonly<Record<StartRefused_Reason, string>> = {
+  [StartRefused_Reason.REASON_UNSPECIFIED]: "unspecified",
+  [StartRefused_Reason.REASON_FINISHED]: "finished",
+  [StartRefused_Reason.REASON_CANCELLED]: "cancelled",
+  [StartRefused_Reason.REASON_HELD]: "held",
+  [StartRefused_Reason.REASON_LOCKED]: "locked",
+  [StartRefused_Reason.REASON_NOT_DUE]: "not-due",
+};
+
+/** Nothing is wrong: a second delivery, or a job that waits for its lock. */
+function noteRefusal(span: Span, logger: Logger, delivery: Delivery, refused: StartRefused): void {
+  const reason = REFUSALS[refused.reason];
+  span.addEvent("start refused", { reason });
+  logger.debug({ job_id: delivery.jobId, reason, lock_key: refused.lockKey }, "start refused");
+}

@@ -1,0 +1,69 @@
+// createWorker: a worker with connections of its own, for users and for `quorumq worker`.
+//
+// Guarantees: connects to nothing before run(); close() ends all that run() opened, also when it is
+// called while run() still waits for a broker or a leader.
+// Does not own: the worker itself (worker.ts).
+
+import assert from "node:assert";
+import { randomUUID } from "node:crypto";
+import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
+import type { Quorum } from "../transport/quorum.ts";
+import { silentLogger } from "../transport/telemetry/logger.ts";
+import { createWorkerOn, type Worker, type WorkerOptions } from "./worker.ts";
+
+export interface WorkerConnection {
+  readonly amqpUrl: string;
+  readonly redisUrl: string;
+  readonly cluster: string;
+}
+
+export interface CreateWorkerOptions extends WorkerOptions {
+  readonly connection: WorkerConnection;
+}
+
+export function createWorker(options: CreateWorkerOptions): Worker {
+  const { connection, ...workerOptions } = options;
+  const id = options.id ?? `worker-${randomUUID().slice(0, 8)}`;
+  const logger = options.logger ?? silentLogger();
+  let opening: Promise<{ quorum: Quorum; worker: Worker }> | null = null;
+  let worker: Worker | null = null;
+  let closing: Promise<void> | null = null;
+
+  async function open(): Promise<{ quorum: Quorum; worker: Worker }> {
+    const quorum = await openQuorum({
+      url: connection.amqpUrl,
+      cluster: connection.cluster,
+      clientId: id,
+      role: "worker",
+      logger,
+      followEvents: false,
+    });
+    const redis = { url: connection.redisUrl, cluster: connection.cluster };
+    worker = createWorkerOn(quorum, { ...workerOptions, id, logger, redis });
+    return { quorum, worker };
+  }
+
+  async function closeAll(graceMs: number | undefined): Promise<void> {
+    if (opening === null) return;
+    const opened = await opening;
+    await opened.worker.close(graceMs === undefined ? {} : { graceMs });
+    await opened.quorum.close();
+  }
+
+  return {
+    id,
+    async run() {
+      assert(opening === null, "run() is called once");
+      assert(closing === null, "a worker that was closed does not run again");
+      opening = open();
+      const opened = await opening;
+      await opened.worker.run();
+    },
+    isReady: () => worker?.isReady() ?? false,
+    liveAttempts: () => worker?.liveAttempts() ?? 0,
+    close({ graceMs } = {}) {
+      closing ??= closeAll(graceMs);
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,147 @@
+// SubmitJob, SubmitJobs and BatchSubmitJobs: jobs put before the quorum.
+//
+// Guarantees: OK means committed on a majority. A job without an idempotency key gets one here, so
+// that sending again inside the gateway's time is safe; an unknown outcome names the key. In a
+// stream each item has its own answer, in order, and an item's error ends nothing else.
+
+import { randomUUID } from "node:crypto";
+import type { JobSpec } from "../../ledger/command.ts";
+import type { SubmittedJob } from "../../protos/gen/node/v1/exchange.ts";
+import type { JobSpec as WireJobSpec } from "../../protos/gen/quorumq/v1/job.ts";
+import type {
+  SubmitJobResponse,
+  SubmitJobsRequest,
+  SubmitJobsResponse,
+} from "../../protos/gen/quorumq/v1/job_service.ts";
+import type { Call } from "../../transport/grpc/call.ts";
+import type { JobHandlers } from "../../transport/grpc/server.ts";
+import { numberOf } from "../../transport/grpc/status.ts";
+import { BATCH_JOBS_MAX, SUBMIT_STREAM_INFLIGHT_MAX } from "../../transport/limit.ts";
+import { Code, PipelineError } from "../../transport/pipeline-error.ts";
+import type { Quorum } from "../../transport/quorum.ts";
+import { AttributeName } from "../../transport/telemetry/name.ts";
+import { traceIdOf } from "../../transport/telemetry/trace.ts";
+import { propose, type TimeLeft, timeLeft } from "./ask.ts";
+import { inOrder } from "./in-order.ts";
+import { outcomeUnknown, submitRefused } from "./outcome.ts";
+import { checkSpec } from "./validate.ts";
+import { quoted, Violations } from "./violations.ts";
+
+type SubmitHandlers = Required<Pick<JobHandlers, "submitJob" | "submitJobs" | "batchSubmitJobs">>;
+
+export function submitHandlers(quorum: Quorum): SubmitHandlers {
+  return {
+    submitJob: async ({ job }, call) => submitResponse(await submitOne(quorum, job, call)),
+    submitJobs: (requests, call) =>
+      inOrder(requests, SUBMIT_STREAM_INFLIGHT_MAX, (item) => submitItem(quorum, item, call)),
+    batchSubmitJobs: async ({ jobs }, call) => {
+      const submitted = await submitAll(quorum, jobs, call);
+      return { jobs: submitted.map(submitResponse) };
+    },
+  };
+}
+
+export async function submitOne(
+  quorum: Quorum,
+  job: WireJobSpec | undefined,
+  call: Call,
+  leftMs: TimeLeft = timeLeft(call),
+): Promise<SubmittedJob & { idempotencyKey: string }> {
+  const violations = new Violations();
+  const spec = checkSpec(job, "job", call.traceparent, violations);
+  violations.requireNone();
+  const keyed = (spec === null ? [] : [spec]).map(withKey);
+  const [submitted] = await submitSpecs(quorum, keyed, ["job"], call, leftMs);
+  if (submitted === undefined) throw new Error("one job submitted, none accepted or refused");
+  call.annotate({ [AttributeName.JobId]: submitted.jobId });
+  return { ...submitted, idempotencyKey: keyed[0]?.idempotencyKey ?? "" };
+}
+
+async function submitAll(
+  quorum: Quorum,
+  jobs: readonly WireJobSpec[],
+  call: Call,
+): Promise<readonly SubmittedJob[]> {
+  const violations = new Violations();
+  if (jobs.length === 0 || jobs.length > BATCH_JOBS_MAX) {
+    violations.add("jobs", "has the wrong number of jobs", jobs.length, `1 to ${BATCH_JOBS_MAX}`);
+    violations.requireNone();
+  }
+  const paths = jobs.map((_, position) => `jobs[${position}]`);
+  const specs = jobs.map((job, position) =>
+    checkSpec(job, paths[position] ?? "jobs", call.traceparent, violations),
+  );
+  violations.requireNone();
+  const keyed = specs.filter((spec) => spec !== null).map(withKey);
+  return await submitSpecs(quorum, keyed, paths, call, timeLeft(call));
+}
+
+async function submitSpecs(
+  quorum: Quorum,
+  jobs: readonly JobSpec[],
+  paths: readonly string[],
+  call: Call,
+  leftMs: TimeLeft,
+): Promise<readonly SubmittedJob[]> {
+  const applied = await propose(quorum, { kind: "submit-jobs", jobs }, call, leftMs);
+  if (applied === null) throw submitUnknown(jobs);
+  switch (applied.result?.$case) {
+    case "submitted":
+      return applied.result.value.jobs;
+    case "submitRefused":
+      throw submitRefused(applied.result.value, paths);
+    default:
+      throw new Error(`submission answered with ${applied.result?.$case ?? "nothing"}`);
+  }
+}
+
+function submitUnknown(jobs: readonly JobSpec[]): PipelineError {
+  const key = jobs[0]?.idempotencyKey ?? "";
+  const count = jobs.length;
+  return count === 1
+    ? outcomeUnknown(
+        "the job may have been accepted",
+        `submit it again with the same idempotency key ${quoted(key)}`,
+        { idempotency_key: key },
+      )
+    : outcomeUnknown(
+        `all ${count} jobs may have been accepted`,
+        `submit them again with the same idempotency keys, the first of them ${quoted(key)}`,
+        { idempotency_key: key, job_count: String(count) },
+      );
+}
+
+async function submitItem(
+  quorum: Quorum,
+  { job }: SubmitJobsRequest,
+  call: Call,
+): Promise<SubmitJobsResponse> {
+  try {
+    return { ...submitResponse(await submitOne(quorum, job, call)), error: undefined };
+  } catch (thrown) {
+    const error = PipelineError.from(thrown);
+    // Our own fault ends the stream, where it is logged; the item's fault is the item's answer.
+    if (error.code === Code.Internal || call.signal.aborted) throw thrown;
+    const { code, reason, rawMessage: message, retryDelayMs } = error;
+    const retryDelay =
+      retryDelayMs === undefined
+        ? undefined
+        : { seconds: Math.floor(retryDelayMs / 1_000), nanos: (retryDelayMs % 1_000) * 1_000_000 };
+    return {
+      jobId: "",
+      logIndex: 0,
+      traceId: "",
+      deduplicated: false,
+      error: { code: numberOf(code), reason, message, retryDelay },
+    };
+  }
+}
+
+function withKey(spec: JobSpec): JobSpec {
+  return spec.idempotencyKey === "" ? { ...spec, idempotencyKey: randomUUID() } : spec;
+}
+
+function submitResponse(submitted: SubmittedJob): SubmitJobResponse {
+  const { jobId, logIndex, deduplicated, traceparent } = submitted;
+  return { jobId, logIndex, traceId: traceIdOf(traceparent), deduplicated };
+}

@@ -1,0 +1,165 @@
+// What the gateway refuses before it troubles the quorum, field by field.
+//
+// Guarantees: a spec that passes is one that the leader's own check (command-check.ts) takes too;
+// paths in the problems are those of the request. Kinds and queues are only looked at as names:
+// whether they are registered is the ledger's to say.
+
+import type { JobSpec } from "../../ledger/command.ts";
+import type { Backoff } from "../../ledger/job.ts";
+import type { Duration } from "../../protos/gen/google/protobuf/duration.ts";
+import type {
+  Backoff as WireBackoff,
+  JobSpec as WireJobSpec,
+} from "../../protos/gen/quorumq/v1/job.ts";
+import { BACKOFF_MULTIPLIER_MAX, isJson, isName } from "../../transport/command-check.ts";
+import {
+  DURATION_MS_MAX,
+  ERROR_MESSAGE_LENGTH_MAX,
+  JOB_ATTEMPTS_MAX,
+  JOB_LOCK_KEYS_MAX,
+  JOB_PRIORITY_MAX,
+  KEY_LENGTH_MAX,
+  NAME_LENGTH_MAX,
+  PAYLOAD_BYTES_MAX,
+  TIME_MS_MAX,
+} from "../../transport/limit.ts";
+import { quoted, type Violations } from "./violations.ts";
+
+const BACKOFF_MULTIPLIER_DEFAULT = 2;
+
+/** The spec as the ledger takes it. Only of use if no problem was added. */
+export function checkSpec(
+  wire: WireJobSpec | undefined,
+  path: string,
+  traceparent: string,
+  violations: Violations,
+): JobSpec | null {
+  if (wire === undefined) {
+    violations.add(path, "is missing", "nothing", "a job to submit");
+    return null;
+  }
+  checkName(wire.kind, `${path}.kind`, violations);
+  if (wire.queue !== "") checkName(wire.queue, `${path}.queue`, violations);
+  checkPayload(wire.payload, `${path}.payload`, violations);
+  checkRange(wire.priority, `${path}.priority`, JOB_PRIORITY_MAX, violations);
+  checkRange(wire.maxAttempts, `${path}.max_attempts`, JOB_ATTEMPTS_MAX, violations);
+  checkLockKeys(wire.lockKeys, `${path}.lock_keys`, violations);
+  checkLength(wire.idempotencyKey, `${path}.idempotency_key`, KEY_LENGTH_MAX, violations);
+  return {
+    kind: wire.kind,
+    queue: wire.queue,
+    payload: wire.payload,
+    priority: wire.priority,
+    runAtMs: checkTime(wire.runAt, `${path}.run_at`, violations),
+    maxAttempts: wire.maxAttempts,
+    backoff: checkBackoff(wire.backoff, `${path}.backoff`, violations),
+    attemptTimeoutMs: checkDuration(wire.attemptTimeout, `${path}.attempt_timeout`, violations),
+    lockKeys: wire.lockKeys,
+    idempotencyKey: wire.idempotencyKey,
+    traceparent,
+  };
+}
+
+export function checkJobId(jobId: string, violations: Violations): void {
+  if (jobId === "") violations.add("job_id", "is empty", quoted(jobId), "the id of a job");
+  else checkLength(jobId, "job_id", KEY_LENGTH_MAX, violations);
+}
+
+/** A name that a filter gives: empty matches all. */
+export function checkFilterName(name: string, field: string, violations: Violations): void {
+  if (name !== "") checkName(name, field, violations);
+}
+
+export function checkReason(reason: string, violations: Violations): void {
+  checkLength(reason, "reason", ERROR_MESSAGE_LENGTH_MAX, violations);
+}
+
+function checkName(name: string, field: string, violations: Violations): void {
+  if (isName(name)) return;
+  const problem = name === "" ? "is empty" : "is not a name";
+  const limit = `1 to ${NAME_LENGTH_MAX} of A-Z a-z 0-9 _ . -, not beginning with . or -`;
+  violations.add(field, problem, quoted(name), limit);
+}
+
+export function checkPayload(payload: Uint8Array, field: string, violations: Violations): void {
+  if (payload.byteLength > PAYLOAD_BYTES_MAX) {
+    violations.addTooLarge(field, payload.byteLength, PAYLOAD_BYTES_MAX);
+  } else if (!isJson(payload)) {
+    // Its content is not repeated: payloads never enter errors or logs.
+    violations.add(field, "is not JSON", `${payload.byteLength} bytes`, "JSON in UTF-8");
+  }
+}
+
+function checkRange(value: number, field: string, max: number, violations: Violations): void {
+  const isInRange = Number.isSafeInteger(value) && value >= 0 && value <= max;
+  if (!isInRange) violations.add(field, "is out of range", value, `0 to ${max}`);
+}
+
+function checkLength(text: string, field: string, max: number, violations: Violations): void {
+  if (text.length <= max) return;
+  violations.add(field, "is too long", `${text.length} characters`, `at most ${max}`);
+}
+
+function checkLockKeys(keys: readonly string[], field: string, violations: Violations): void {
+  if (keys.length > JOB_LOCK_KEYS_MAX) {
+    violations.add(field, "has too many keys", keys.length, `at most ${JOB_LOCK_KEYS_MAX}`);
+    return;
+  }
+  const seen = new Set<string>();
+  for (const [position, key] of keys.entries()) {
+    const path = `${field}[${position}]`;
+    if (key === "")
+      violations.add(path, "is empty", quoted(key), `1 to ${KEY_LENGTH_MAX} characters`);
+    else checkLength(key, path, KEY_LENGTH_MAX, violations);
+    if (seen.has(key)) violations.add(path, "is there twice", quoted(key), "each key once");
+    seen.add(key);
+  }
+}
+
+/** 0 (now) for what is absent or lies before 1970. */
+function checkTime(time: Date | undefined, field: string, violations: Violations): number {
+  if (time === undefined) return 0;
+  const timeMs = Math.round(time.getTime());
+  if (timeMs <= TIME_MS_MAX) return Math.max(0, timeMs);
+  violations.add(field, "is not a time", String(timeMs), "a time before the year 10000");
+  return 0;
+}
+
+/** 0 for what is absent. */
+function checkDuration(
+  duration: Duration | undefined,
+  field: string,
+  violations: Violations,
+): number {
+  if (duration === undefined) return 0;
+  const ms = Math.ceil(duration.seconds * 1_000 + duration.nanos / 1_000_000);
+  if (ms >= 0 && ms <= DURATION_MS_MAX) return ms;
+  violations.add(field, "is out of range", `${ms} ms`, `0 to ${DURATION_MS_MAX} ms`);
+  return 0;
+}
+
+/** null for what is absent: the kind's own. */
+function checkBackoff(
+  wire: WireBackoff | undefined,
+  field: string,
+  violations: Violations,
+): Backoff | null {
+  if (wire === undefined) return null;
+  const initialMs = checkDuration(wire.initial, `${field}.initial`, violations);
+  const maxMs =
+    wire.max === undefined ? DURATION_MS_MAX : checkDuration(wire.max, `${field}.max`, violations);
+  const multiplier = wire.multiplier === 0 ? BACKOFF_MULTIPLIER_DEFAULT : wire.multiplier;
+  if (!(multiplier >= 1 && multiplier <= BACKOFF_MULTIPLIER_MAX)) {
+    const limit = `1 to ${BACKOFF_MULTIPLIER_MAX}`;
+    violations.add(`${field}.multiplier`, "is out of range", multiplier, limit);
+  }
+  if (maxMs < initialMs) {
+    violations.add(
+      `${field}.max`,
+      "is less than initial",
+      `${maxMs} ms`,
+      `${initialMs} ms or more`,
+    );
+  }
+  return { initialMs, multiplier, maxMs };
+}

@@ -1,0 +1,181 @@
+// Keeps a worker's live attempts alive: one RenewLeases for all of them, and their Redis locks.
+//
+// Guarantees: an attempt whose lease is over, or may be, hears it through `lost`, once: when the
+// ledger says that it is stale, when a newer attempt has its lock, or when the quorum has not
+// renewed it for leaseMs minus a margin. That time is measured on the monotonic clock, from before
+// the renewal was sent, so the worker's view of its lease ends before the ledger's.
+// Does not own: what a lost attempt does (attempt-runner.ts).
+
+import type { CommandBody } from "../ledger/command.ts";
+import type { Fenced } from "../protos/gen/node/v1/exchange.ts";
+import { JobState } from "../protos/gen/quorumq/v1/job.ts";
+import type { Quorum } from "../transport/quorum.ts";
+import type { RedisLock } from "../transport/redis/redis-lock.ts";
+import type { Logger } from "../transport/telemetry/logger.ts";
+import type { AbortWhy } from "./attempt-aborted.ts";
+
+export interface LeaseKeeperOptions {
+  readonly quorum: Quorum;
+  readonly locks: RedisLock;
+  readonly worker: string;
+  readonly leaseMs: number;
+  readonly logger: Logger;
+}
+
+export interface NewLease {
+  readonly jobId: string;
+  readonly token: number;
+  readonly lockKeys: readonly string[];
+  /** performance.now() of before the start was proposed. */
+  readonly sentMs: number;
+  lost(why: AbortWhy): void;
+}
+
+interface Lease extends NewLease {
+  renewedMs: number;
+}
+
+/** Of leaseMs: how often to renew, how early to stop without a renewal, how often to look. */
+const RENEW_PART = 1 / 3;
+const MARGIN_PART = 1 / 10;
+const LOOK_PART = 1 / 20;
+
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #leases = new Map<string, Lease>();
+  readonly #ended = new AbortController();
+  #timer: NodeJS.Timeout | null = null;
+  #round: Promise<void> | null = null;
+  #nextRoundMs = 0;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+  }
+
+  get liveCount(): number {
+    return this.#leases.size;
+  }
+
+  /** From now on renewed, until released or lost. */
+  keep(lease: NewLease): void {
+    this.#leases.set(nameOf(lease), { ...lease, renewedMs: lease.sentMs });
+    this.#startLooking();
+  }
+
+  release(lease: Pick<NewLease, "jobId" | "token">): void {
+    this.#leases.delete(nameOf(lease));
+    if (this.#leases.size === 0) this.#stopLooking();
+  }
+
+  /** Resolves when the ledger has answered, or could not be reached in time. */
+  async renewNow(): Promise<void> {
+    // A round on its way may have been sent before the caller's lease was kept.
+    if (this.#round !== null) await this.#round;
+    await this.#startRound();
+  }
+
+  stop(): void {
+    this.#stopLooking();
+    this.#leases.clear();
+    this.#ended.abort();
+  }
+
+  #startLooking(): void {
+    if (this.#timer !== null) return;
+    const { leaseMs } = this.#options;
+    this.#nextRoundMs = performance.now() + leaseMs * RENEW_PART;
+    this.#timer = setInterval(() => this.#look(), leaseMs * LOOK_PART);
+  }
+
+  #stopLooking(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    const trustMs = this.#options.leaseMs * (1 - MARGIN_PART);
+    for (const lease of [...this.#leases.values()]) {
+      if (nowMs >= lease.renewedMs + trustMs) this.#lose(lease, "lease-lapsed");
+    }
+    if (nowMs >= this.#nextRoundMs && this.#round === null) {
+      this.#startRound().catch((error: unknown) => {
+        this.#options.logger.error({ error: String(error) }, "renewing leases failed");
+      });
+    }
+  }
+
+  #startRound(): Promise<void> {
+    this.#round ??= this.#renewAll().finally(() => {
+      this.#round = null;
+    });
+    return this.#round;
+  }
+
+  async #renewAll(): Promise<void> {
+    const leases = [...this.#leases.values()];
+    if (leases.length === 0) return;
+    const sentMs = performance.now();
+    this.#nextRoundMs = sentMs + this.#options.leaseMs * RENEW_PART;
+    const [isAnswered] = await Promise.all([
+      this.#renewLeases(leases, sentMs),
+      ...leases.map((lease) => this.#renewLocks(lease)),
+    ]);
+    // Nothing was renewed: not again in a third of a lease, but at the next look.
+    if (!isAnswered) this.#nextRoundMs = performance.now();
+  }
+
+  async #renewLeases(leases: readonly Lease[], sentMs: number): Promise<boolean> {
+    const { quorum, worker, leaseMs, logger } = this.#options;
+    const renewals = leases.map(({ jobId, token }) => ({ jobId, token }));
+    const body: CommandBody = { kind: "renew-leases", worker, renewals };
+    const outcome = await quorum.propose(body, {
+      timeoutMs: leaseMs * RENEW_PART,
+      traceparent: "",
+      signal: this.#ended.signal,
+    });
+    if (outcome.kind !== "applied") {
+      logger.warn({ outcome, leases: leases.length }, "leases not renewed");
+      return false;
+    }
+    const { result } = outcome.applied;
+    if (result?.$case !== "renewed") {
+      logger.error({ answer: result?.$case }, "not an answer to a renewal");
+      return false;
+    }
+    const stale = new Map(result.value.stale.map((fenced) => [nameOf(fenced), fenced]));
+    for (const lease of leases) {
+      const fenced = stale.get(nameOf(lease));
+      if (fenced === undefined) lease.renewedMs = sentMs;
+      else this.#lose(lease, whyStale(fenced));
+    }
+    return true;
+  }
+
+  async #renewLocks(lease: Lease): Promise<void> {
+    const { locks, leaseMs, logger } = this.#options;
+    const hold = await locks.renew(lease.lockKeys, lease.token, leaseMs);
+    if (hold.kind === "unreachable") {
+      const cause = String(hold.cause);
+      logger.debug({ job_id: lease.jobId, cause }, "locks not renewed: the ledger holds them");
+    }
+    // Whoever released it meanwhile has no lock to lose.
+    if (hold.kind === "blocked") this.#lose(lease, "lock-lost");
+  }
+
+  #lose(lease: Lease, why: AbortWhy): void {
+    const isKept = this.#leases.get(nameOf(lease)) === lease;
+    if (!isKept) return;
+    this.release(lease);
+    this.#options.logger.warn({ job_id: lease.jobId, token: lease.token, why }, "lease lost");
+    lease.lost(why);
+  }
+}
+
+function nameOf({ jobId, token }: { readonly jobId: string; readonly token: number }): string {
+  return `${jobId}#${token}`;
+}
+
+function whyStale(fenced: Fenced): AbortWhy {
+  return fenced.state === JobState.JOB_STATE_CANCELLED ? "cancelled" : "fenced";
+}

@@ -1,0 +1,213 @@
+// A worker process's work: registers its kinds, takes their jobs from Redis, runs them, and drains.
+//
+//   created ──run()──▶ registering ──▶ taking jobs ──close()──▶ draining ──▶ closed
+//
+// Guarantees: takes nothing before the ledger knows its kinds; `close` takes nothing new, lets
+// running attempts end within the grace, then aborts them and hands back what has not ended, and
+// leaves no connection open. A quorum or Redis that is away is waited for, never fatal.
+// Does not own: a single attempt (attempt-runner.ts); signals of the process (deploy).
+
+import assert from "node:assert";
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Quorum } from "../transport/quorum.ts";
+import {
+  createBullJobWorker,
+  type Delivery,
+  type DeliveryEnd,
+  type JobWorker,
+} from "../transport/redis/job-worker.ts";
+import { createRedisLock, type RedisLock } from "../transport/redis/redis-lock.ts";
+import { type Logger, silentLogger } from "../transport/telemetry/logger.ts";
+import { AttemptRunner } from "./attempt-runner.ts";
+import type { JobDefinition } from "./define-job.ts";
+import { registerKinds } from "./kind-registration.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+
+export interface WorkerOptions {
+  readonly jobs: readonly JobDefinition[];
+  /** Names this worker in attempts. Default: a random one. Two live workers need two ids. */
+  readonly id?: string;
+  /** Jobs at a time from each queue: one number for all, or one a queue (default 10). */
+  readonly concurrency?: number | Readonly<Record<string, number>>;
+  /** How long an attempt counts as alive without a sign of life. */
+  readonly leaseMs?: number;
+  /** Default: says nothing. */
+  readonly logger?: Logger;
+}
+
+export interface WorkerOnOptions extends WorkerOptions {
+  readonly redis: { readonly url: string; readonly cluster: string };
+}
+
+export interface Worker {
+  readonly id: string;
+  /** Resolves when the kinds are registered and jobs are being taken, or when closed before. */
+  run(): Promise<void>;
+  /** True while it can take jobs: registered, connected to Redis, and a leader known. */
+  isReady(): boolean;
+  /** Attempts that run now. */
+  liveAttempts(): number;
+  /** Default grace: 25 s. Calling it again waits for the same end. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+const CONCURRENCY_DEFAULT = 10;
+const LEASE_MS_DEFAULT = 10_000;
+const LEASE_MS_MIN = 100;
+const GRACE_MS_DEFAULT = 25_000;
+/** After the grace: how long handing back may take. */
+const HAND_BACK_MS = 5_000;
+/** A delivery of a kind that this worker does not know goes to another after this. */
+const UNKNOWN_KIND_DELAY_MS = 250;
+
+/** A worker on a quorum that the caller owns and closes. */
+export function createWorkerOn(quorum: Quorum, options: WorkerOnOptions): Worker {
+  return new QuorumWorker(quorum, options);
+}
+
+class QuorumWorker implements Worker {
+  readonly id: string;
+  readonly #quorum: Quorum;
+  readonly #options: WorkerOnOptions;
+  readonly #jobs: ReadonlyMap<string, JobDefinition>;
+  readonly #leaseMs: number;
+  readonly #logger: Logger;
+  readonly #draining = new AbortController();
+  readonly #stopping = new AbortController();
+  readonly #givingUp = new AbortController();
+  readonly #locks: RedisLock;
+  readonly #leases: LeaseKeeper;
+  readonly #runner: AttemptRunner;
+  readonly #live = new Set<Promise<DeliveryEnd>>();
+  readonly #unknownKinds = new Set<string>();
+  #jobWorkers: JobWorker[] = [];
+  #closing: Promise<void> | null = null;
+
+  constructor(quorum: Quorum, options: WorkerOnOptions) {
+    this.#quorum = quorum;
+    this.#options = options;
+    this.id = options.id ?? `worker-${randomUUID().slice(0, 8)}`;
+    this.#jobs = byKind(options.jobs);
+    this.#leaseMs = options.leaseMs ?? LEASE_MS_DEFAULT;
+    assert(this.#leaseMs >= LEASE_MS_MIN, `leaseMs is at least ${LEASE_MS_MIN}`);
+    this.#logger = options.logger ?? silentLogger();
+    this.#locks = createRedisLock({ ...options.redis, id: this.id, logger: this.#logger });
+    const parts = {
+      quorum,
+      locks: this.#locks,
+      worker: this.id,
+      leaseMs: this.#leaseMs,
+      logger: this.#logger,
+    };
+    this.#leases = new LeaseKeeper(parts);
+    this.#runner = new AttemptRunner({
+      ...parts,
+      leases: this.#leases,
+      definitionOf: (kind) => this.#jobs.get(kind),
+      draining: this.#draining.signal,
+      stopping: this.#stopping.signal,
+      givingUp: this.#givingUp.signal,
+    });
+  }
+
+  async run(): Promise<void> {
+    assert(this.#jobWorkers.length === 0, "run() is called once");
+    const isRegistered = await registerKinds(this.#quorum, this.#jobs.values(), {
+      signal: this.#draining.signal,
+      logger: this.#logger,
+    });
+    if (!isRegistered) return;
+    const queues = new Set([...this.#jobs.values()].map((job) => job.queue));
+    this.#jobWorkers = [...queues].map((queue) =>
+      createBullJobWorker({
+        ...this.#options.redis,
+        id: this.id,
+        queue,
+        concurrency: concurrencyOf(this.#options, queue),
+        lockMs: this.#leaseMs,
+        logger: this.#logger,
+        process: (delivery) => this.#take(delivery),
+      }),
+    );
+  }
+
+  isReady(): boolean {
+    return (
+      !this.#draining.signal.aborted &&
+      this.#quorum.leader().leader !== null &&
+      this.#jobWorkers.length > 0 &&
+      this.#jobWorkers.every((jobWorker) => jobWorker.isReady())
+    );
+  }
+
+  liveAttempts(): number {
+    return this.#live.size;
+  }
+
+  close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#drain(options.graceMs ?? GRACE_MS_DEFAULT);
+    return this.#closing;
+  }
+
+  async #take(delivery: Delivery): Promise<DeliveryEnd> {
+    if (!this.#jobs.has(delivery.kind)) return this.#passOn(delivery);
+    const end = this.#runner.run(delivery);
+    this.#live.add(end);
+    try {
+      return await end;
+    } finally {
+      this.#live.delete(end);
+    }
+  }
+
+  #passOn({ kind, queue }: Delivery): DeliveryEnd {
+    if (!this.#unknownKinds.has(kind)) {
+      this.#unknownKinds.add(kind);
+      this.#logger.warn({ kind, queue }, "a job of a kind that this worker does not know");
+    }
+    return { kind: "put-back", delayMs: UNKNOWN_KIND_DELAY_MS };
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    this.#logger.info({ live: this.#live.size, grace_ms: graceMs }, "draining");
+    this.#draining.abort();
+    await Promise.all(this.#jobWorkers.map((jobWorker) => jobWorker.pause()));
+    const isDrained = await this.#ended(graceMs);
+    if (!isDrained) {
+      this.#logger.warn({ live: this.#live.size }, "grace is over: handing back");
+      this.#stopping.abort();
+      await this.#ended(HAND_BACK_MS);
+      this.#givingUp.abort();
+      await this.#ended(HAND_BACK_MS);
+    }
+    this.#leases.stop();
+    const ends = await Promise.allSettled(this.#jobWorkers.map((jobWorker) => jobWorker.close()));
+    for (const end of ends) {
+      if (end.status === "rejected") this.#logger.warn({ error: String(end.reason) }, "closing");
+    }
+    await this.#locks.close();
+  }
+
+  /** True when no attempt is left, false when the time is over. */
+  async #ended(timeoutMs: number): Promise<boolean> {
+    const timer = new AbortController();
+    const isOver = sleep(timeoutMs, false, { signal: timer.signal }).catch(() => false);
+    const isDone = await Promise.race([Promise.allSettled(this.#live).then(() => true), isOver]);
+    timer.abort();
+    return isDone && this.#live.size === 0;
+  }
+}
+
+function byKind(jobs: readonly JobDefinition[]): Map<string, JobDefinition> {
+  assert(jobs.length > 0, "a worker needs at least one job definition");
+  const kinds = new Map(jobs.map((job) => [job.kind, job]));
+  assert(kinds.size === jobs.length, "each kind is defined once");
+  return kinds;
+}
+
+function concurrencyOf({ concurrency }: WorkerOptions, queue: string): number {
+  const count =
+    typeof concurrency === "object" ? concurrency[queue] : (concurrency ?? CONCURRENCY_DEFAULT);
+  return count ?? CONCURRENCY_DEFAULT;
+}
