@@ -91,8 +91,8 @@ function repairNode() {
   if (node !== null) return node;
   if (isNewEnough(process.version)) return process.execPath;
   return fail(
-    `Node ${NODE_MIN.join(".")} or newer is needed; this is ${process.version}, and the locked one\n` +
-      "could not be installed. Try `npm rebuild node`, or install Node from https://nodejs.org.",
+    `Node ${NODE_MIN.join(".")} or newer is needed; this is ${process.version}, and the locked\n` +
+      "one could not be installed. Try `npm rebuild node`, or install Node from nodejs.org.",
   );
 }
 

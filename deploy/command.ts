@@ -50,15 +50,19 @@ const client = (
 
 const SPECS: readonly Spec[] = [
   {
-    words: "dev",
-    help: "run the whole stack on this machine: 3 nodes, a gateway, 2 workers",
-    settings: ["amqpUrl", "redisUrl", "grpcPort", "logLevel", "shutdownGraceMs"],
+    words: "dev [file...]",
+    help: "run the whole stack on this machine: 3 nodes, a gateway, 2 workers with your job files",
+    settings: [
+      ...(["amqpUrl", "redisUrl", "grpcPort", "logLevel", "shutdownGraceMs"] as const),
+      ...(["concurrency", "leaseMs", "electionTimeoutMs", "heartbeatIntervalMs"] as const),
+    ],
     options: [
       new Option("--fresh", "begin with empty state"),
       new Option("--once", "stop cleanly after the first greeting"),
       new Option("--dir <folder>", "where the state lives").default(".quorumq"),
     ],
-    action: async (config, options) => (await import("./dev.ts")).runDev(config, options),
+    action: async (config, options, files) =>
+      (await import("./dev.ts")).runDev(config, options, files),
   },
   {
     words: "node",

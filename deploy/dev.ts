@@ -5,7 +5,7 @@
 // workers, nodes, Redis, RabbitMQ; the second ends everything at once; nothing is left running.
 // Does not own: the parts (local/*), what they are composed of (member.ts, gateway.ts, worker.ts).
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { startTelemetry } from "../transport/telemetry/sdk.ts";
 import { ExitCode, UsageError } from "./exit-code.ts";
 import { type Backing, portNear, prepareBacking } from "./local/backing.ts";
@@ -38,6 +38,8 @@ const STOP_MARGIN_MS = 5_000;
 interface Dev {
   readonly config: Config;
   readonly layout: Layout;
+  /** The user's own job files. */
+  readonly files: readonly string[];
   readonly backing: Backing;
   readonly grpcPort: number;
   readonly moved: readonly string[];
@@ -48,6 +50,7 @@ interface Dev {
 export async function runDev(
   config: Config,
   options: Readonly<Record<string, unknown>>,
+  files: readonly string[],
 ): Promise<ExitCode> {
   const layout = layoutOf(String(options["dir"] ?? ".quorumq"));
   refuseSecondStack(layout);
@@ -58,7 +61,7 @@ export async function runDev(
     instanceId: "dev",
     version: VERSION,
   });
-  const dev = await prepare(config, layout);
+  const dev = await prepare(config, layout, files);
   try {
     await Promise.race([bringUp(dev), dev.shutdown.requested]);
     if (!dev.shutdown.isRequested() && options["once"] !== true) await dev.shutdown.requested;
@@ -71,7 +74,7 @@ export async function runDev(
   }
 }
 
-async function prepare(config: Config, layout: Layout): Promise<Dev> {
+async function prepare(config: Config, layout: Layout, files: readonly string[]): Promise<Dev> {
   const backing = await prepareBacking({
     layout,
     amqpUrl: isNamed("QUORUMQ_AMQP_URL") ? config.amqpUrl : null,
@@ -91,7 +94,7 @@ async function prepare(config: Config, layout: Layout): Promise<Dev> {
     removeStack(layout.stackFile);
     process.exit(code);
   });
-  const dev: Dev = { config, layout, backing, grpcPort, moved, supervisor, shutdown };
+  const dev: Dev = { config, layout, files, backing, grpcPort, moved, supervisor, shutdown };
   writeStackFile(dev);
   return dev;
 }
@@ -115,7 +118,7 @@ async function bringUp(dev: Dev): Promise<void> {
   process.stdout.write(banner(dev, greeting));
 }
 
-function ownServices({ config, layout, backing, grpcPort }: Dev): Service[] {
+function ownServices({ config, layout, files, backing, grpcPort }: Dev): Service[] {
   const cluster = clusterName(layout);
   const env = {
     ...withoutSettings(process.env),
@@ -124,6 +127,10 @@ function ownServices({ config, layout, backing, grpcPort }: Dev): Service[] {
     QUORUMQ_CLUSTER: cluster,
     QUORUMQ_LOG_LEVEL: config.logLevel,
     QUORUMQ_SHUTDOWN_GRACE_MS: String(config.shutdownGraceMs),
+    QUORUMQ_CONCURRENCY: String(config.concurrency),
+    QUORUMQ_LEASE_MS: String(config.leaseMs),
+    QUORUMQ_ELECTION_TIMEOUT_MS: String(config.electionTimeoutMs),
+    QUORUMQ_HEARTBEAT_INTERVAL_MS: String(config.heartbeatIntervalMs),
   };
   // The same entry in the sources and in the build.
   const extension = import.meta.filename.endsWith(".ts") ? ".ts" : ".js";
@@ -138,9 +145,11 @@ function ownServices({ config, layout, backing, grpcPort }: Dev): Service[] {
       logPath: layout.logPath(id),
       graceMs: config.shutdownGraceMs + STOP_MARGIN_MS,
     });
-  const jobs = JOB_FILES.map((file) =>
+  const builtIn = JOB_FILES.map((file) =>
     join(import.meta.dirname, "..", "workers", `${file}${extension}`),
   );
+  // The parts run in the package's folder, the user stands in another.
+  const jobs = [...builtIn, ...files.map((file) => resolve(file))];
   const members = ["--members", NODE_IDS.join(",")];
   return [
     ...NODE_IDS.map((id) =>

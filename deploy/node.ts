@@ -15,6 +15,7 @@ import { Driver, type DriverTiming } from "../transport/driver.ts";
 import { createBullJobQueue } from "../transport/redis/job-queue.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
 import { createDispatcher } from "../workers/dispatcher.ts";
+import { keepDropLog } from "./drop-log.ts";
 
 export interface NodeProcessOptions {
   readonly amqpUrl: string;
@@ -90,11 +91,16 @@ export async function startNode(options: NodeProcessOptions): Promise<NodeProces
     logger,
   });
   driver.start(link, mailbox);
+  const endDropLog = keepDropLog(logger, {
+    raft: () => link.dropped(),
+    clients: () => mailbox.dropped(),
+  });
   logger.info({ members, incarnation }, "the node runs");
   return {
     driver,
     async close() {
       driver.stop();
+      endDropLog();
       dispatcher.stop();
       await Promise.all([mailbox.close(), link.close()]);
       await jobQueue.close();

@@ -71,6 +71,8 @@ export function checkNode(node: RaftNode, before: Footing): void {
   const durable = node.outbox.durableIndex;
   assert(durable <= log.lastIndex, "I15", "durable, last", durable, log.lastIndex);
   if (node.leading === null) return;
+  const isOwn = commitIndex === before.commitIndex || log.termAt(commitIndex) === currentTerm;
+  assert(isOwn, "I7", "commit", commitIndex, log.termAt(commitIndex));
   assert(votedFor === node.id, "I1", "a leader voted for itself", votedFor);
   for (const [peer, { matchIndex, nextIndex, inflight }] of node.leading.peers) {
     assert(matchIndex < nextIndex, "I10", "match, next", peer, matchIndex, nextIndex);

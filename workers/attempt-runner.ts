@@ -177,7 +177,7 @@ export class AttemptRunner {
     }
   }
 
-  /** From before the start was proposed, so that the worker ends it just before the ledger would. */
+  /** From before the start was proposed: never later than the ledger counts it. */
   #startTimeout({ started, sentMs }: Attempt, abort: (why: AbortWhy) => void) {
     if (started.attemptTimeoutMs === 0) return undefined;
     const leftMs = started.attemptTimeoutMs - (performance.now() - sentMs);

@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto";
 import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import { silentLogger } from "../transport/telemetry/logger.ts";
-import { createWorkerOn, type Worker, type WorkerOptions } from "./worker.ts";
+import { byKind, createWorkerOn, type Worker, type WorkerOptions } from "./worker.ts";
 
 export interface WorkerConnection {
   readonly amqpUrl: string;
@@ -23,6 +23,7 @@ export interface CreateWorkerOptions extends WorkerOptions {
 
 export function createWorker(options: CreateWorkerOptions): Worker {
   const { connection, ...workerOptions } = options;
+  byKind(options.jobs);
   const id = options.id ?? `worker-${randomUUID().slice(0, 8)}`;
   const logger = options.logger ?? silentLogger();
   let opening: Promise<{ quorum: Quorum; worker: Worker }> | null = null;

@@ -3,7 +3,7 @@
 // Guarantees: what falls due in one turn of the event loop is added in bulk; a job stays pending
 // while Redis is away and is added when it is back; adding twice does nothing. The ledger's jobs
 // are read at once and copied, since they are its own. Does nothing while not leading.
-// Does not own: what nobody told it of: the reconciler's (reconciler.ts), which it starts and stops.
+// Does not own: what nobody told it of. That is the reconciler's, which it starts and stops.
 
 import type { Change } from "../ledger/result.ts";
 import type { DueJob, JobQueue } from "../transport/redis/job-queue.ts";

@@ -199,7 +199,8 @@ class QuorumWorker implements Worker {
   }
 }
 
-function byKind(jobs: readonly JobDefinition[]): Map<string, JobDefinition> {
+/** Throws when a kind is defined twice, or none is. */
+export function byKind(jobs: readonly JobDefinition[]): Map<string, JobDefinition> {
   assert(jobs.length > 0, "a worker needs at least one job definition");
   const kinds = new Map(jobs.map((job) => [job.kind, job]));
   assert(kinds.size === jobs.length, "each kind is defined once");

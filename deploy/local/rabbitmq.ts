@@ -46,7 +46,7 @@ export interface LocalRabbitmq {
   readonly ports: RabbitmqPorts;
   readonly logPath: string;
   pid(): number;
-  /** SIGKILL unless told otherwise; resolves when the broker is gone (SIGSTOP, SIGCONT: at once). */
+  /** SIGKILL by default; resolves when the broker is gone (SIGSTOP, SIGCONT: at once). */
   kill(signal?: NodeJS.Signals): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -190,6 +190,7 @@ function environment(dir: string, ports: RabbitmqPorts): Record<string, string> 
     RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, "enabled_plugins"),
     RABBITMQ_CONFIG_FILE: join(dir, "rabbitmq"),
     RABBITMQ_CONF_ENV_FILE: join(dir, "absent.conf"),
+    RABBITMQ_LOG: "-color",
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
     // The start script then replaces itself with the Erlang machine instead of waiting for it.
     RUNNING_UNDER_SYSTEMD: "true",

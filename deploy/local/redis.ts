@@ -29,7 +29,7 @@ export interface LocalRedis {
   readonly port: number;
   readonly logPath: string;
   pid(): number;
-  /** SIGKILL unless told otherwise; resolves when the process is gone (SIGSTOP, SIGCONT: at once). */
+  /** SIGKILL by default; resolves when the process is gone (SIGSTOP, SIGCONT: at once). */
   kill(signal?: NodeJS.Signals): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;

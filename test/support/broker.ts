@@ -38,7 +38,7 @@ export async function startBroker(): Promise<Broker> {
   }
 }
 
-/** A new virtual host of the run's shared broker; without one (no global set-up) a private broker. */
+/** A new virtual host of the run's shared broker; without global set-up, a private broker. */
 export async function sharedBroker(): Promise<SharedBroker> {
   const service = process.env["QUORUMQ_TEST_BROKER_SERVICE"];
   if (service === undefined) {

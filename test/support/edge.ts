@@ -1,4 +1,4 @@
-// A gateway on a free port over a quorum of one, and a client of it: the gRPC edge without the rest.
+// A gateway on a free port over a quorum of one, and its client: the gRPC edge without the rest.
 
 import { connectJobs, type JobsConnection } from "../../transport/grpc/client.ts";
 import { PipelineError } from "../../transport/pipeline-error.ts";

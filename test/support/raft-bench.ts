@@ -155,6 +155,14 @@ export class RaftBench {
   }
 }
 
+/** A leader in term 1 whose no-op is committed and known to all. */
+export function settledLeader(size = 3): RaftBench {
+  const bench = new RaftBench({ size });
+  bench.lead();
+  bench.catchUp();
+  return bench;
+}
+
 export function of<K extends Effect["kind"]>(kind: K, effects: readonly Effect[]): Of<K>[] {
   return effects.filter((effect): effect is Of<K> => effect.kind === kind);
 }

@@ -103,6 +103,7 @@ export class RaftCluster {
   /** Directed links that are cut, as "from>to". */
   readonly #cut = new Set<string>();
   #requestId = 0;
+  #isWorking = true;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -171,6 +172,10 @@ export class RaftCluster {
 
   join(): void {
     this.#cut.clear();
+  }
+
+  stopWorkload(): void {
+    this.#isWorking = false;
   }
 
   /** No more faults; everyone comes back. */
@@ -364,7 +369,7 @@ export class RaftCluster {
     }
     if (this.#chance(this.faults.partitionRate)) {
       if (this.#cut.size > 0) this.join();
-      else if (this.#chance(0.5)) this.isolate(this.#pick().id);
+      else if (this.#chance(0.5)) this.isolate((this.leader() ?? this.#pick()).id);
       else this.#cut.add(`${this.#pick().id}>${this.#pick().id}`);
     }
     if (host.isUp && this.#chance(this.faults.falseHintRate)) {
@@ -374,7 +379,7 @@ export class RaftCluster {
 
   #workload(): void {
     const workloadMs = this.#options.workloadMs ?? 0;
-    if (workloadMs === 0) return;
+    if (workloadMs === 0 || !this.#isWorking) return;
     this.#later([1, 2 * workloadMs], { kind: "workload" });
     for (const host of this.hosts) {
       if (!host.isUp || host.node.role !== "leader") continue;

@@ -1,7 +1,6 @@
 // The project's own source files, for tests that check how they are written.
 
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../deploy/package-root.ts";
 
@@ -12,19 +11,27 @@ export interface SourceFile {
   readonly lines: readonly string[];
 }
 
-/** Files that git knows or would take, so that ignored and generated ones stay out. */
+/** What is installed, built or produced by running. */
+const FOREIGN = new Set([".git", "node_modules", "dist", "coverage", ".quorumq", "secrets"]);
+
+/** The project's files whose path matches, without those that git ignores. */
 export function projectFiles(pattern: RegExp): SourceFile[] {
   const root = packageRoot();
-  const listing = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  return [...new Set(listing.trim().split("\n"))]
-    .filter((path) => pattern.test(path) && existsSync(join(root, path)))
+  return pathsBelow(root, "")
+    .filter((path) => pattern.test(path))
     .map((path) => {
       const text = readFileSync(join(root, path), "utf8");
       return { path, text, lines: text.split("\n") };
     });
+}
+
+function pathsBelow(root: string, folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+    if (FOREIGN.has(entry.name)) return [];
+    if (entry.isDirectory()) return pathsBelow(root, path);
+    return entry.isFile() ? [path] : [];
+  });
 }
 
 /** Everything written by hand that runs. */
@@ -34,8 +41,10 @@ export function sourceFiles(): SourceFile[] {
 
 /** What a file imports, types included. */
 export function importsOf({ text }: SourceFile): string[] {
-  const specifiers = text.matchAll(
-    /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+"([^"]+)"|import\(\s*"([^"]+)"|(?:^|\n)import\s+"([^"]+)"/g,
-  );
-  return Array.from(specifiers, (match) => match[1] ?? match[2] ?? match[3] ?? "");
+  const forms = [
+    /^\s*(?:import|export)\s[^;]*?from\s+"([^"]+)"/gm,
+    /^import\s+"([^"]+)"/gm,
+    /\bimport\(\s*"([^"]+)"/g,
+  ];
+  return forms.flatMap((form) => Array.from(text.matchAll(form), (match) => match[1] ?? ""));
 }

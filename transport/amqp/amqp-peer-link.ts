@@ -40,6 +40,8 @@ export interface AmqpPeerLinkOptions {
   readonly logger: Logger;
   /** How long another holder of our node id may take to vanish, at the first start. */
   readonly identityWaitMs?: number;
+  /** The same after a reconnect, when the holder may be our own lost connection. */
+  readonly identityRegainWaitMs?: number;
   /** After a reconnect another process holds our node id: this one must stop. */
   readonly onIdentityLost: (error: IdentityTakenError) => void;
 }
@@ -169,10 +171,10 @@ class RabbitmqPeerLink implements AmqpPeerLink {
   }
 
   async #claim(connection: SetupConnection): Promise<void> {
-    const { cluster, nodeId, identityWaitMs, onIdentityLost } = this.#options;
+    const { cluster, nodeId, onIdentityLost } = this.#options;
     const waitMs = this.#hasClaimedOnce
-      ? IDENTITY_REGAIN_WAIT_MS
-      : (identityWaitMs ?? IDENTITY_WAIT_MS);
+      ? (this.#options.identityRegainWaitMs ?? IDENTITY_REGAIN_WAIT_MS)
+      : (this.#options.identityWaitMs ?? IDENTITY_WAIT_MS);
     try {
       await claimIdentity(connection, { cluster, nodeId, waitMs, signal: this.#closing.signal });
     } catch (error) {

@@ -15,6 +15,7 @@ import type { Entry, EntryKind } from "../../raft/message.ts";
 import type { StoreIdentity } from "../log-store.ts";
 import { type OpenOrder, type PackedBatch, unpackEntries } from "./packed.ts";
 import { StoreError, type StoreErrorCode } from "./store-error.ts";
+import { checkWal } from "./wal-check.ts";
 
 export const LOG_FILE_NAME = "raft.sqlite";
 
@@ -116,6 +117,8 @@ function openDatabase(order: OpenOrder, path: string): DatabaseSync {
   let database: DatabaseSync | null = null;
   try {
     createFile(order.directory, path);
+    // Before SQLite opens it: to SQLite, damage is the end of the log.
+    checkWal(`${path}-wal`);
     // No busy time-out: a holder of the lock is another process of this node, not a slow query.
     database = new DatabaseSync(path, { timeout: 0 });
     for (const [name, value, expected] of SETTINGS) {

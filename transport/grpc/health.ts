@@ -4,13 +4,11 @@
 // are told at each change. Whoever leads the cluster is no business of a liveness probe.
 
 import type { Server } from "@grpc/grpc-js";
-import { HealthImplementation, service as healthService } from "grpc-health-check";
+import { HealthImplementation } from "grpc-health-check";
 
 export interface Health {
   set(isServing: boolean): void;
 }
-
-export const HEALTH_SERVICE = "grpc.health.v1.Health";
 
 export function addHealth(server: Server, services: readonly string[]): Health {
   const names = ["", ...services];
@@ -27,6 +25,3 @@ export function addHealth(server: Server, services: readonly string[]): Health {
     },
   };
 }
-
-/** The definition of the service, for those who describe it. */
-export { healthService };

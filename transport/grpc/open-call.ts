@@ -41,6 +41,9 @@ export interface ServerLife {
   readonly draining: AbortSignal;
 }
 
+/** Less is not enough for another try. */
+const RETRY_MS_MIN = 500;
+
 /** Statuses that are the server's failure, after the RPC semantic conventions. */
 const SERVER_FAULTS: ReadonlySet<Code> = new Set([
   Code.Unknown,
@@ -118,7 +121,19 @@ export class OpenCall implements Call {
     }
     if (SERVER_FAULTS.has(error.code)) failSpan(this.#span, error.reason, error.rawMessage);
     this.#end(error.code);
-    return toStatus(error, this.#trailer());
+    const trailer = this.#trailer();
+    trailer.set("grpc-retry-pushback-ms", String(this.#pushbackMs(error)));
+    return toStatus(error, trailer);
+  }
+
+  /**
+   * Tells the caller's gRPC library when to try again by itself, or with -1 that it must not: since
+   * something may have happened, or since a try without time would only hide this answer behind
+   * DEADLINE_EXCEEDED (gRFC A6).
+   */
+  #pushbackMs({ retry, retryDelayMs }: PipelineError): number {
+    if (retry !== "safe" || retryDelayMs === undefined) return -1;
+    return this.remainingMs() > retryDelayMs + RETRY_MS_MIN ? retryDelayMs : -1;
   }
 
   #end(code: Code | "OK"): void {

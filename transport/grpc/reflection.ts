@@ -1,14 +1,14 @@
 // Server reflection, v1 and v1alpha: what `grpcurl list` and `describe` ask for.
 //
-// Guarantees: needs no .proto files at run time, only the descriptor set that `buf build` made, and
-// finds it from the sources as well as from dist/.
+// Guarantees: needs none of our .proto files at run time, only the descriptor set that `buf build`
+// made, and finds it from the sources as well as from dist/.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Server } from "@grpc/grpc-js";
-import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
+import { loadFileDescriptorSetFromBuffer, loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
-import { HEALTH_SERVICE, healthService } from "./health.ts";
+import { protoPath as healthProto } from "grpc-health-check";
 
 const DESCRIPTOR = join("protos", "gen", "descriptor.binpb");
 /** The package's root, from transport/grpc/ and from dist/transport/grpc/. */
@@ -16,7 +16,7 @@ const ROOTS = [join("..", ".."), join("..", "..", "..")];
 
 export function addReflection(server: Server): void {
   const described = loadFileDescriptorSetFromBuffer(readFileSync(descriptorPath()));
-  new ReflectionService({ ...described, [HEALTH_SERVICE]: healthService }).addToServer(server);
+  new ReflectionService({ ...described, ...loadSync(healthProto) }).addToServer(server);
 }
 
 function descriptorPath(): string {

@@ -1,8 +1,8 @@
 // Plain handlers put on a grpc-js server: messages in, messages out, one status.
 //
 // Guarantees: a request that does not decode is the caller's fault (INVALID_ARGUMENT), not ours. A
-// stream is written no faster than the peer reads, and read no faster than the handler asks. Methods
-// without a handler answer UNIMPLEMENTED with an ErrorInfo.
+// stream is written no faster than the peer reads, and read no faster than the handler asks.
+// Methods without a handler answer UNIMPLEMENTED with an ErrorInfo.
 // Does not own: what a call is (open-call.ts) nor how errors look (status.ts).
 
 import { once } from "node:events";

@@ -1,8 +1,7 @@
 // The gRPC server of a gateway: helloworld.Greeter, quorumq.v1, health and reflection on one port.
 //
-// Guarantees: every option that matters is written out; nothing is served before `start` returned
-// the port. `drain` says NOT_SERVING first, lets calls end, tells those that are left SHUTTING_DOWN,
-// and closes what is open after its time.
+// Guarantees: every option that matters is written out. `drain` says NOT_SERVING first, lets calls
+// end, tells those that are left SHUTTING_DOWN, and closes what is open after its time.
 // Does not own: what the methods do (the handlers given), nor when the server is ready.
 
 import { setTimeout as delay } from "node:timers/promises";

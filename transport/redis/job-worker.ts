@@ -7,7 +7,9 @@
 // Does not own: leases. BullMQ's lock and its stalled check only bring back the deliveries of a
 // dead worker; the ledger refuses those that are not wanted.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { DelayedError, type Job, WaitingError, Worker } from "bullmq";
+import type { Redis } from "ioredis";
 import type { Logger } from "../telemetry/logger.ts";
 import { connectRedis, queuePrefix, type RedisTarget } from "./connection.ts";
 import type { DeliveryData } from "./job-queue.ts";
@@ -27,7 +29,7 @@ export interface JobWorker {
   isReady(): boolean;
   /** Takes nothing new from now on; open deliveries go on. */
   pause(): Promise<void>;
-  /** Waits for the open deliveries. */
+  /** To be called when no delivery is open. Takes a few seconds at most, also without Redis. */
   close(): Promise<void>;
 }
 
@@ -46,7 +48,9 @@ export interface JobWorkerOptions extends RedisTarget {
 const STALLED_MAX = 1_000_000;
 const RETRY_DELAY_MS = 500;
 /** How long one blocking pop waits; also how late a frozen connection is noticed. */
-const POP_SECONDS = 5;
+const POP_SECONDS = 2;
+/** Closing takes milliseconds while Redis answers. */
+const CLOSE_MS = 2_000;
 
 export function createBullJobWorker(options: JobWorkerOptions): JobWorker {
   const { url, queue, logger } = options;
@@ -77,12 +81,22 @@ export function createBullJobWorker(options: JobWorkerOptions): JobWorker {
   return {
     isReady: () => redis.status === "ready" && worker.isRunning(),
     pause: () => worker.pause(true),
-    async close() {
-      // BullMQ would wait for Redis to come back before it closes.
-      await worker.close(redis.status !== "ready");
-      redis.disconnect();
-    },
+    close: () => closeWithin(worker, redis, logger),
   };
+}
+
+/**
+ * BullMQ's own close waits for Redis to come back, even if it goes away half-way: then what it
+ * waits for is cut off, and its deliveries stall and are given out again.
+ */
+async function closeWithin(worker: Worker, redis: Redis, logger: Logger): Promise<void> {
+  const isForced = redis.status !== "ready";
+  const closed = worker.close(isForced).then(() => true);
+  const isClosed = await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })]);
+  redis.disconnect();
+  if (isClosed) return;
+  const isCut = await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })]);
+  logger.warn({ queue: worker.name, is_cut: isCut }, "closed without Redis");
 }
 
 async function take(

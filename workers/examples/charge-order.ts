@@ -3,7 +3,7 @@
 // Run a worker:   npx quorumq worker workers/examples/charge-order.ts
 // Submit a job:   npx quorumq submit charge-order \
 //                   '{"orderId":"o-1","accountId":"a-1","amountCents":1999}' \
-//                   --idempotency-key order-o-1 --wait
+//                   --key order-o-1 --wait
 //
 // Shows: a lock per account, a flaky step that is retried, an error that is not, and the fencing
 // token guarding what the handler writes. The two stores are in memory, so that the file runs

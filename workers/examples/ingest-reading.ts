@@ -3,7 +3,7 @@
 // Run a worker:   npx quorumq worker workers/examples/ingest-reading.ts --concurrency 200
 // Submit a job:   npx quorumq submit ingest-reading \
 //                   '{"deviceId":"d-1","at":1700000000000,"celsius":21.5}' \
-//                   --idempotency-key d-1-1700000000000
+//                   --key d-1-1700000000000
 //
 // Shows: a queue of its own, so that bursts of readings never delay other work; short attempts;
 // cheap retries; and the device's own key as idempotency key, so that a device may send again

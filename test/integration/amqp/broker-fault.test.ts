@@ -2,7 +2,8 @@
 
 import { beforeEach, expect, jest, test } from "@jest/globals";
 import { BROKER_START_TIMEOUT_MS, startBroker } from "../../support/broker.ts";
-import { append, heartbeat, openLink, recordedLink } from "../../support/peer-recorder.ts";
+import { entry } from "../../support/log-entry.ts";
+import { heartbeat, openLink, recordedLink } from "../../support/peer-recorder.ts";
 import { clearMemoryAlarm, raiseMemoryAlarm } from "../../support/rabbitmqctl.ts";
 
 jest.setTimeout(BROKER_START_TIMEOUT_MS);
@@ -58,7 +59,7 @@ test("A memory alarm makes the link unwritable until it is over.", async () => {
 test("While the broker is frozen, what waits to be sent stays bounded.", async () => {
   const one = await openLink({ url, cluster, nodeId: "n1" });
   const two = await openLink({ url, cluster, nodeId: "n2" });
-  const large = append(1, 1_000);
+  const large = { ...heartbeat(1), entries: [entry(1, 1, "x".repeat(40_000))] };
   await broker.kill("SIGSTOP");
   try {
     for (let sent = 0; one.link.dropped()["send-full"] === undefined; sent += 1) {

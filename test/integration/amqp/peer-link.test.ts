@@ -17,6 +17,7 @@ import {
   voteRequest,
   voteResult,
 } from "../../support/peer-recorder.ts";
+import { openRelay } from "../../support/relay.ts";
 import { atEnd } from "../../support/teardown.ts";
 
 jest.setTimeout(BROKER_START_TIMEOUT_MS);
@@ -196,4 +197,36 @@ test("A node id is free again as soon as its process has ended.", async () => {
 test("The same node id in another cluster is another node.", async () => {
   await openLink({ url, cluster, nodeId: "n1" });
   await openLink({ url, cluster: `${cluster}-other`, nodeId: "n1" });
+});
+
+test("A node whose id was taken while it was cut off is told so, and sends nothing.", async () => {
+  const line = await openRelay(url);
+  const lost = Promise.withResolvers<IdentityTakenError>();
+  const first = await openLink({
+    url: line.url,
+    cluster,
+    nodeId: "n1",
+    identityRegainWaitMs: 300,
+    onIdentityLost: (error) => lost.resolve(error),
+  });
+  line.refuse();
+  line.cut();
+  await first.recorder.untilWritable(false);
+  await openLink({ url, cluster, nodeId: "n1", incarnation: 2 });
+  line.accept();
+  expect((await lost.promise).nodeId).toBe("n1");
+  expect(first.recorder.writables).toEqual([true, false]);
+});
+
+test("A node that was cut off takes its id again, and is heard again.", async () => {
+  const line = await openRelay(url);
+  const one = await openLink({ url: line.url, cluster, nodeId: "n1" });
+  const two = await openLink({ url, cluster, nodeId: "n2" });
+  line.cut();
+  await one.recorder.untilWritable(false);
+  await one.recorder.untilWritable(true);
+  one.link.send("n2", heartbeat(4));
+  await two.recorder.until((recorder) => recorder.countOfTerm(4) === 1);
+  two.link.send("n1", voteRequest(5));
+  await one.recorder.until((recorder) => recorder.countOfTerm(5) === 1);
 });

@@ -1,7 +1,5 @@
 // The session by itself: what it logs, when it rebuilds, what it never lets out.
 
-import { EventEmitter, once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
 import { expect, jest, test } from "@jest/globals";
 import { pino } from "pino";
 import {
@@ -11,6 +9,7 @@ import {
 } from "../../../transport/amqp/session.ts";
 import { type Logger, silentLogger } from "../../../transport/telemetry/logger.ts";
 import { BROKER_START_TIMEOUT_MS, sharedBroker } from "../../support/broker.ts";
+import { openRelay, startRelay } from "../../support/relay.ts";
 import { atEnd } from "../../support/teardown.ts";
 
 jest.setTimeout(BROKER_START_TIMEOUT_MS);
@@ -64,68 +63,9 @@ function open(options: Partial<SessionOptions>): Opened {
   };
 }
 
-interface Relay {
-  readonly url: string;
-  /** Resolves when this many connections have been refused. */
-  refused(count: number): Promise<void>;
-  accept(): void;
-  /** Cuts all connections through it, without a word to either side. */
-  cut(): void;
-}
-
-/** A way to the broker that refuses everyone until it is told to accept. */
-async function relay(): Promise<Relay> {
-  const target = new URL(url);
-  const sockets = new Set<Socket>();
-  const refusals = new EventEmitter();
-  let isAccepting = false;
-  let refusedCount = 0;
-  const server = createServer((client) => {
-    if (!isAccepting) {
-      client.destroy();
-      refusedCount += 1;
-      refusals.emit("refused");
-      return;
-    }
-    const upstream = connect(Number(target.port), target.hostname);
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.on("close", () => sockets.delete(socket));
-    }
-    client.pipe(upstream).pipe(client);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const cut = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
-  atEnd(() => {
-    cut();
-    server.close();
-  });
-  const relayed = new URL(url);
-  relayed.port = String((server.address() as { readonly port: number }).port);
-  return {
-    url: relayed.href,
-    refused: async (count) => {
-      while (refusedCount < count) await once(refusals, "refused");
-    },
-    accept: () => {
-      isAccepting = true;
-    },
-    cut,
-  };
-}
-
-async function openRelay(): Promise<Relay> {
-  const line = await relay();
-  line.accept();
-  return line;
-}
-
 test("Many failed tries are one line, without the password; success is another.", async () => {
   const { logger, lines } = recordingLogger();
-  const late = await relay();
+  const late = await startRelay(url);
   const { session } = open({ url: late.url, logger });
   await late.refused(4);
   expect(lines).toHaveLength(1);
@@ -140,7 +80,7 @@ test("Many failed tries are one line, without the password; success is another."
 });
 
 test("A cut socket is a lost connection; setup runs again and consumers are back.", async () => {
-  const line = await openRelay();
+  const line = await openRelay(url);
   let setups = 0;
   const received: string[] = [];
   let notify = (): void => undefined;
@@ -171,7 +111,7 @@ test("A cut socket is a lost connection; setup runs again and consumers are back
 });
 
 test("A socket cut at any point of connecting and setting up is survived.", async () => {
-  const line = await openRelay();
+  const line = await openRelay(url);
   let setups = 0;
   const { session } = open({
     url: line.url,

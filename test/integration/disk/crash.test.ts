@@ -2,9 +2,11 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { beforeEach, expect, test } from "@jest/globals";
+import { LOG_FILE_NAME } from "../../../transport/disk/sqlite-log-file.ts";
 import { openSqliteLogStore } from "../../../transport/disk/sqlite-log-store.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 import { entries, plain } from "../../support/log-entry.ts";
@@ -13,6 +15,8 @@ import { atEnd } from "../../support/teardown.ts";
 const identity = { cluster: "test", nodeId: "n1" };
 const ROUNDS = 3;
 const WRITES_A_ROUND = 150;
+/** crash-writer.ts's. */
+const WRITES_UNDER_WAY = 8;
 
 let directory = "";
 
@@ -76,5 +80,47 @@ test("A second process on the same directory is refused while the first lives.",
   await exit;
   const store = await openSqliteLogStore({ directory, identity });
   expect(store.recovered.incarnation).toBe(2);
+  await store.close();
+}, 30_000);
+
+/** Kills a writer and hands the write-ahead log that it left, of 4 KiB pages. */
+async function leftWal(): Promise<{ readonly path: string; readonly acknowledged: number }> {
+  const acknowledged = await killed(startWriter(), WRITES_A_ROUND);
+  return { path: join(directory, `${LOG_FILE_NAME}-wal`), acknowledged };
+}
+
+function flipByte(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 0xff;
+  writeFileSync(path, bytes);
+}
+
+test.each([
+  ["in the middle of the write-ahead log", 0.5],
+  ["in its first frame", 0.002],
+  ["in its header", 0],
+])(
+  "A flipped byte %s refuses to start, instead of forgetting what stands behind.",
+  async (_where, part) => {
+    const { path } = await leftWal();
+    const before = readFileSync(path);
+    flipByte(path, Math.floor(before.length * part) + 20);
+    const opening = openSqliteLogStore({ directory, identity });
+    await expect(opening).rejects.toMatchObject({ code: "corrupt" });
+    await expect(opening).rejects.toThrow(path);
+    // Left as it is, for whoever repairs it.
+    expect(readFileSync(path)).toHaveLength(before.length);
+  },
+  30_000,
+);
+
+test("A torn end of the write-ahead log costs the write it belongs to, no more.", async () => {
+  const { path, acknowledged } = await leftWal();
+  truncateSync(path, readFileSync(path).length - 100);
+  const store = await openSqliteLogStore({ directory, identity });
+  // The last transaction held what the writer had under way together.
+  const { currentTerm } = store.recovered.hardState;
+  expect(currentTerm).toBeGreaterThanOrEqual(acknowledged - WRITES_UNDER_WAY);
+  expect(store.recovered.entries).toHaveLength(3 * currentTerm);
   await store.close();
 }, 30_000);

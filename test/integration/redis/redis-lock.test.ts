@@ -14,6 +14,8 @@ atEnd(() => raw.disconnect());
 const logger = silentLogger();
 const lock = createRedisLock({ url: redis.url, cluster: "test", id: "t", logger });
 atEnd(() => lock.close());
+// Not connected yet is "unreachable", too.
+while ((await lock.acquire(["probe"], 1, 1)).kind === "unreachable") await raw.ping();
 const keyOf = (key: string): string => `{quorumq:test}:lock:${key}`;
 
 beforeEach(async () => {

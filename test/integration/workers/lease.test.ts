@@ -73,7 +73,7 @@ describe("two jobs with one lock key", () => {
 });
 
 describe("an attempt whose lease is not renewed", () => {
-  test("is aborted before the ledger gives the job away, and its late result is refused", async () => {
+  test("is aborted before the job is given away, and its late result is refused", async () => {
     const leaseMs = 300;
     const gate = Promise.withResolvers<void>();
     const reasons: unknown[] = [];

@@ -11,6 +11,32 @@ const pipeline = await startPipeline({ reconcileMs: 500 });
 const { quorum, submit, until, result, job, raw, redis } = pipeline;
 const numbered = z.object({ n: z.number() });
 
+describe("a worker that closes while Redis is away", () => {
+  test("does not wait for it, and records what it was running", async () => {
+    const gate = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const leaving = defineJob({
+      kind: "leaving",
+      queue: "leaving",
+      input: numbered,
+      async handler({ n }) {
+        begun.resolve();
+        await gate.promise;
+        return n;
+      },
+    });
+    const worker = await pipeline.startWorker([leaving]);
+    const jobId = await submit("leaving", { n: 7 });
+    await begun.promise;
+    await redis.stop();
+    const closed = worker.close({ graceMs: 10_000 });
+    gate.resolve();
+    await closed;
+    expect(await result(jobId)).toBe(7);
+    await redis.start();
+  }, 30_000);
+});
+
 describe("a Redis that is wiped under load", () => {
   test("costs no job: each is run and recorded once", async () => {
     const count = 300;
@@ -58,7 +84,7 @@ describe("a Redis that is away", () => {
     expect(pipeline.dispatcher.pendingCount()).toBe(0);
   }, 30_000);
 
-  test("while a handler runs under a lock: the ledger holds the lock, the result is kept", async () => {
+  test("while a handler runs: the ledger holds its lock, the result is kept", async () => {
     const gate = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
     const locked = defineJob({

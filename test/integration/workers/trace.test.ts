@@ -52,7 +52,7 @@ async function spansOf(fails: boolean, flags: string): Promise<Map<string, Reada
 }
 
 describe("the spans of a job", () => {
-  test("hang together: submission, dispatch, process, lock and handler, the user's own", async () => {
+  test("hang together, from the submission to the user's own", async () => {
     const spans = await spansOf(false, "01");
     const idOf = (name: string): string | undefined => spans.get(name)?.spanContext().spanId;
     const parents = [...spans].map(([name, span]) => [name, span.parentSpanContext?.spanId]);

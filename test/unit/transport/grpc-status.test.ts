@@ -1,3 +1,5 @@
+// The error table on the wire: every reason as a gRPC status, and back.
+
 import { status as GrpcCode, Metadata } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
 import { BadRequest, ErrorInfo, RetryInfo } from "../../../protos/gen/google/rpc/error_details.ts";

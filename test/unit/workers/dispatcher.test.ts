@@ -117,7 +117,7 @@ describe("while it leads", () => {
     expect([...queue.held]).toEqual(["j-4.1"]);
   });
 
-  test("a job is kept while Redis is away, in its latest form, and added when it is back", async () => {
+  test("a job is kept while Redis is away, in its latest form, and added later", async () => {
     const { queue, dispatcher: leading, apply } = setUp();
     leading.start();
     queue.off();

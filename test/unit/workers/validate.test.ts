@@ -1,3 +1,5 @@
+// What the gateway refuses by itself, and that the rest passes the leader too; page tokens.
+
 import { describe, expect, test } from "@jest/globals";
 import type { JobSpec as WireJobSpec } from "../../../protos/gen/quorumq/v1/job.ts";
 import { checkCommand } from "../../../transport/command-check.ts";

@@ -1,0 +1,196 @@
+// Ports, the stack's file and the supervisor, the latter with trivial children.
+
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { bannerOf } from "../../../deploy/local/banner.ts";
+import { isPortFree, nextFreePort, privatePort } from "../../../deploy/local/ports.ts";
+import { launch } from "../../../deploy/local/process.ts";
+import { missingText } from "../../../deploy/local/programs.ts";
+import { readLiveStack, writeStack } from "../../../deploy/local/stack-file.ts";
+import { type Role, type Service, Supervisor } from "../../../deploy/local/supervisor.ts";
+import { temporaryFolder } from "../../support/folder.ts";
+import { atEnd } from "../../support/teardown.ts";
+
+async function taken(): Promise<number> {
+  const server = createServer();
+  const port = await privatePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  atEnd(() => new Promise<void>((resolve) => server.close(() => resolve())));
+  return port;
+}
+
+describe("ports", () => {
+  test("one that is taken is not free, and the next free one is above it", async () => {
+    const port = await taken();
+    expect(await isPortFree(port)).toBe(false);
+    expect(await nextFreePort(port)).toBeGreaterThan(port);
+  });
+
+  test("are handed out once, also before anybody listens", async () => {
+    const ports = await Promise.all(Array.from({ length: 20 }, () => privatePort()));
+    expect(new Set(ports).size).toBe(ports.length);
+    const next = await nextFreePort(ports[0] ?? 0);
+    expect(ports).not.toContain(next);
+  });
+});
+
+describe("the stack's file", () => {
+  const path = join(temporaryFolder("stack"), "stack.json");
+  const stack = { pid: process.pid, processes: [], endpoints: { grpc: "127.0.0.1:1" } };
+
+  test("tells of a stack while its process lives", () => {
+    expect(readLiveStack(path)).toBeNull();
+    writeStack(path, stack);
+    expect(readLiveStack(path)).toEqual(stack);
+    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(stack);
+    expect(existsSync(`${path}.${process.pid}`)).toBe(false);
+  });
+
+  test("left behind by a process that is gone does not count", async () => {
+    const child = await sleeper("60").start();
+    await child.stop(0);
+    writeStack(path, { ...stack, pid: child.pid });
+    expect(readLiveStack(path)).toBeNull();
+  });
+});
+
+let serial = 0;
+
+/** A service that does nothing for a while. */
+function sleeper(seconds: string, role: Role = "node"): Service {
+  serial += 1;
+  const folder = temporaryFolder("sleeper");
+  const logPath = join(folder, "log");
+  return {
+    role,
+    id: `s${serial}`,
+    logPath,
+    graceMs: 5_000,
+    ports: () => ({}),
+    start: () =>
+      launch({
+        command: "/bin/sleep",
+        args: [seconds],
+        env: {},
+        cwd: folder,
+        logPath,
+        tie: "guard",
+      }),
+  };
+}
+
+function supervised() {
+  const lines: string[] = [];
+  let changed = Promise.withResolvers<void>();
+  const supervisor = new Supervisor({
+    backoffMs: { first: 5, max: 20 },
+    steadyMs: 60_000,
+    onChange: () => {
+      changed.resolve();
+      changed = Promise.withResolvers<void>();
+    },
+    report: (line) => lines.push(line),
+  });
+  atEnd(() => supervisor.killAll());
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) await changed.promise;
+  };
+  return { supervisor, lines, until, pids: () => supervisor.running().map(({ pid }) => pid) };
+}
+
+describe("the supervisor", () => {
+  test("starts what was killed again, under another pid, and tells so", async () => {
+    const { supervisor, lines, until, pids } = supervised();
+    await supervisor.keep(sleeper("600"));
+    const [first = 0] = pids();
+    process.kill(first, "SIGKILL");
+    await until(() => pids().length === 0);
+    await until(() => pids().length === 1);
+    expect(pids()).not.toContain(first);
+    expect(lines[0]).toMatch(/was ended by SIGKILL; starting it again in 5 ms$/);
+    await supervisor.stop([["node"]]);
+    expect(pids()).toEqual([]);
+  });
+
+  test("waits longer while a process keeps ending, up to the limit", async () => {
+    const { supervisor, lines, until } = supervised();
+    await supervisor.keep(sleeper("0"));
+    await until(() => lines.filter((line) => line.includes("again in")).length >= 4);
+    await supervisor.stop([["node"]]);
+    const pauses = lines.flatMap((line) => /again in (\d+) ms/.exec(line)?.[1] ?? []);
+    expect(pauses.slice(0, 4)).toEqual(["5", "10", "20", "20"]);
+  });
+
+  test("goes on when a start fails, and gives up only when stopped", async () => {
+    const { supervisor, lines, until, pids } = supervised();
+    const service = sleeper("600");
+    let starts = 0;
+    await supervisor.keep({
+      ...service,
+      start: () => {
+        starts += 1;
+        return starts === 2 ? Promise.reject(new Error("no luck")) : service.start();
+      },
+    });
+    process.kill(pids()[0] ?? 0, "SIGTERM");
+    await until(() => starts === 3 && pids().length === 1);
+    expect(lines.some((line) => line.includes("could not be started: no luck"))).toBe(true);
+    await supervisor.stop([["node"]]);
+  });
+
+  test("stops one group after the other", async () => {
+    const { supervisor, until, pids } = supervised();
+    await supervisor.keep(sleeper("600", "redis"));
+    await supervisor.keep(sleeper("600", "gateway"));
+    const roles: string[] = [];
+    const ended = supervisor.stop([["gateway"], ["redis"]]);
+    await until(() => {
+      roles.push(
+        supervisor
+          .running()
+          .map(({ service }) => service.role)
+          .join(),
+      );
+      return pids().length === 0;
+    });
+    await ended;
+    expect(roles.filter((role, at) => role !== roles[at - 1])).toEqual([
+      ...["redis,gateway", "redis", ""],
+    ]);
+  });
+
+  test("passes on why the first start failed", async () => {
+    const { supervisor } = supervised();
+    const failing = { ...sleeper("1"), start: () => Promise.reject(new Error("no luck")) };
+    await expect(supervisor.keep(failing)).rejects.toThrow("no luck");
+  });
+});
+
+describe("what a person is told", () => {
+  test("of missing programs: all of them, and one command", () => {
+    const text = missingText(["rabbitmq-server", "redis-server"]);
+    expect(text).toContain("QUORUMQ_AMQP_URL");
+    expect(text).toContain("QUORUMQ_REDIS_URL");
+    expect(text).toMatch(/bring them with: .*rabbitmq.*redis/);
+  });
+
+  test("when the stack is ready: ten lines at most, and no password of the user's", () => {
+    const banner = bannerOf({
+      version: "1.2.3",
+      grpc: "127.0.0.1:50052",
+      amqpUrl: "amqp://me:hidden@broker:5672/v",
+      rabbitmqUiUrl: null,
+      redisUrl: "redis://:hidden@cache:6379",
+      root: "/somewhere/.quorumq",
+      moved: ["gRPC 50052 (50051 is taken)"],
+      greeting: { reply: "Hello world", jobId: "j-4", traceId: "abc" },
+    });
+    expect(banner.trimEnd().split("\n").length).toBeLessThanOrEqual(10);
+    for (const word of ["Hello world", "j-4", "abc", "50051 is taken", "--address"]) {
+      expect(banner).toContain(word);
+    }
+    expect(banner).not.toContain("hidden");
+  });
+});

@@ -1,0 +1,149 @@
+// ledger/query.ts and hash.ts: what can be asked.
+
+import { describe, expect, test } from "@jest/globals";
+import type { JobSpec } from "../../../ledger/command.ts";
+import { counts, getJob, hash, listJobs, queuedJobs } from "../../../ledger/ledger.ts";
+import { bytes, kindOf, START_MS, World } from "./world.ts";
+
+const kinds = [kindOf(), kindOf({ queue: "slow" }), kindOf({ kind: "print" })];
+
+describe("lists", () => {
+  function filled() {
+    const world = new World(kinds);
+    const ids = [
+      world.add({ queue: "default" }),
+      world.add({ kind: "print" }),
+      world.add({ queue: "slow" }),
+      world.add({ kind: "print" }),
+      world.add({ runAtMs: START_MS + 1 }),
+    ];
+    const list = (filter: Partial<Parameters<typeof listJobs>[1]>) => {
+      const { jobs, hasMore } = listJobs(world.ledger, { limit: 10, ...filter });
+      return { at: jobs.map((job) => ids.indexOf(job.id)), hasMore };
+    };
+    return { world, ids, list };
+  }
+
+  test("are newest first", () => {
+    expect(filled().list({})).toEqual({ at: [4, 3, 2, 1, 0], hasMore: false });
+  });
+
+  test("match state, kind and queue; empty matches all", () => {
+    const { list } = filled();
+    expect(list({ state: "scheduled" }).at).toEqual([4]);
+    expect(list({ kind: "print" }).at).toEqual([3, 1]);
+    expect(list({ queue: "slow", state: "queued" }).at).toEqual([2]);
+    expect(list({ state: null, kind: "", queue: "", beforeJobId: "" }).at).toHaveLength(5);
+  });
+
+  test("go on below a job, and say whether more would match", () => {
+    const { ids, list } = filled();
+    expect(list({ limit: 2 })).toEqual({ at: [4, 3], hasMore: true });
+    expect(list({ limit: 2, beforeJobId: ids[3] })).toEqual({ at: [2, 1], hasMore: true });
+    expect(list({ limit: 2, beforeJobId: ids[1] })).toEqual({ at: [0], hasMore: false });
+    expect(list({ limit: 1, kind: "print", beforeJobId: ids[3] })).toEqual({
+      at: [1],
+      hasMore: false,
+    });
+    expect(list({ limit: 0 })).toEqual({ at: [], hasMore: true });
+  });
+
+  test("nothing is below a job that is not there", () => {
+    expect(filled().list({ beforeJobId: "j-99" })).toEqual({ at: [], hasMore: false });
+  });
+});
+
+test("the queued jobs are those for BullMQ, in the order they became so", () => {
+  const world = new World();
+  const later = world.add({ runAtMs: START_MS + 5 });
+  const [first, second] = [world.add(), world.add()];
+  world.begin(first);
+  world.at(5).tick();
+  expect([...queuedJobs(world.ledger)].map((job) => job.id)).toEqual([second, later]);
+});
+
+test("counts name every state", () => {
+  expect(counts(new World().ledger)).toEqual({
+    accepted: 0,
+    deduplicated: 0,
+    scheduled: 0,
+    queued: 0,
+    running: 0,
+    succeeded: 0,
+    failed: 0,
+    cancelled: 0,
+    recorded: 0,
+    refusedLate: 0,
+    attemptsStarted: 0,
+    attemptsLost: 0,
+  });
+});
+
+test("a job that is not there is undefined", () => {
+  expect(getJob(new World().ledger, "constructor")).toBeUndefined();
+});
+
+describe("the hash", () => {
+  test("is that of the state, not of the order in which maps were filled", () => {
+    const [one, other] = [new World(kinds), new World(kinds.toReversed())];
+    const rename = (world: World) => world.commit({ kind: "register-kinds", kinds });
+    rename(one);
+    rename(other);
+    expect(hash(one.ledger)).toBe(hash(other.ledger));
+  });
+
+  test("reading changes nothing", () => {
+    const world = new World();
+    world.add();
+    const before = hash(world.ledger);
+    listJobs(world.ledger, { limit: 1 });
+    [...queuedJobs(world.ledger)].pop();
+    expect(hash(world.ledger)).toBe(before);
+  });
+
+  const base: Partial<JobSpec> = { idempotencyKey: "k" };
+  test.each([
+    ["payload", { payload: bytes({ to: "bob" }) }],
+    ["length of the payload", { payload: new Uint8Array(17) }],
+    ["priority", { priority: 1 }],
+    ["key", { idempotencyKey: "l" }],
+    ["trace", { traceparent: "x" }],
+    ["lock keys", { lockKeys: ["ab"] }],
+    ["what was asked for, though it comes to the same", { maxAttempts: 3 }],
+  ])("tells another %s", (_, other) => {
+    const hashes = [base, { ...base, ...other }].map((spec) => {
+      const world = new World();
+      world.submit(spec);
+      return hash(world.ledger);
+    });
+    expect(hashes[0]).not.toBe(hashes[1]);
+  });
+
+  test("tells where one text ends and the next begins", () => {
+    const hashes = [["ab", "c"], ["a", "bc"], ["abc"]].map((lockKeys) => {
+      const world = new World();
+      world.add({ lockKeys });
+      return hash(world.ledger);
+    });
+    expect(new Set(hashes).size).toBe(3);
+  });
+
+  test("tells the clock, a lease and the index", () => {
+    const steps: ((world: World) => void)[] = [
+      (world) => world.tick(),
+      (world) => world.at(1).tick(),
+      (world) => world.at(1).openTerm(),
+      (world) => {
+        world.tick();
+        world.tick();
+      },
+    ];
+    const hashes = steps.map((step) => {
+      const world = new World();
+      world.begin(world.add());
+      step(world);
+      return hash(world.ledger);
+    });
+    expect(new Set(hashes).size).toBe(steps.length);
+  });
+});

@@ -1,0 +1,73 @@
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { entryBytes, Log } from "../../../raft/log.ts";
+import { entryOf, logOf } from "../../support/raft-bench.ts";
+
+/** Terms that never fall, as in any log. */
+const someTerms = fc
+  .array(fc.nat({ max: 3 }), { maxLength: 20 })
+  .map((rises) =>
+    rises.map((_, place) => 1 + rises.slice(0, place + 1).reduce((a, b) => a + b, 0)),
+  );
+
+describe("Log", () => {
+  test("an empty log ends at its offset", () => {
+    expect(new Log([])).toMatchObject({ firstIndex: 1, lastIndex: 0, lastTerm: 0 });
+    expect(new Log([], 7, 3)).toMatchObject({ firstIndex: 8, lastIndex: 7, lastTerm: 3 });
+  });
+
+  test("indexes count from behind a compacted prefix", () => {
+    const log = new Log(logOf([3, 4], 8), 7, 2);
+    expect([6, 7, 8, 9, 10].map((index) => log.termAt(index))).toEqual([null, 2, 3, 4, null]);
+    expect(log.firstIndexOfTermAt(9)).toBe(9);
+    expect(() => log.range(7, 9)).toThrow(/^I3\./);
+    expect(() => log.truncateFrom(7)).toThrow(/^I13\./);
+  });
+
+  test("a gap or a term that falls is refused", () => {
+    const log = new Log(logOf([1, 2]));
+    expect(() => log.append([entryOf(2, 4)])).toThrow(/^I3\./);
+    expect(() => log.append([entryOf(1, 3)])).toThrow(/^I3\./);
+    expect(() => log.range(2, 4)).toThrow(/^I3\./);
+  });
+
+  test("a batch keeps to both limits but always holds an entry", () => {
+    const log = new Log(logOf([1, 1, 1, 1]));
+    const bytes = entryBytes(entryOf(1, 1));
+    const sizes = (entriesMax: number, bytesMax: number): number =>
+      log.batch(2, { entriesMax, bytesMax }).length;
+    expect(sizes(9, 9999)).toBe(3);
+    expect(sizes(2, 9999)).toBe(2);
+    expect(sizes(9, 2 * bytes)).toBe(2);
+    expect(sizes(9, 2 * bytes - 1)).toBe(1);
+    expect(sizes(9, 1)).toBe(1);
+    expect(log.batch(5, { entriesMax: 9, bytesMax: 9999 })).toEqual([]);
+  });
+
+  test("the searches by term agree with looking at every entry", () => {
+    fc.assert(
+      fc.property(someTerms, fc.nat({ max: 9 }), (terms, offset) => {
+        const log = new Log(logOf(terms, offset + 1), offset, 0);
+        const lastTerm = terms.at(-1) ?? 0;
+        for (let upTo = offset; upTo <= log.lastIndex; upTo += 1) {
+          for (let term = 0; term <= lastTerm + 1; term += 1) {
+            const below = terms.slice(0, upTo - offset).filter((other) => other <= term).length;
+            expect(log.lastIndexOfTermAtMost(term, upTo)).toBe(offset + below);
+          }
+          if (upTo > offset) {
+            const first = terms.indexOf(log.termAt(upTo) ?? 0) + offset + 1;
+            expect(log.firstIndexOfTermAt(upTo)).toBe(first);
+          }
+        }
+      }),
+    );
+  });
+
+  test("a log is up to date by last term first and length second", () => {
+    const log = new Log(logOf([1, 2, 2]));
+    expect(log.isUpToDate(3, 1)).toBe(true);
+    expect(log.isUpToDate(2, 3)).toBe(true);
+    expect(log.isUpToDate(2, 2)).toBe(false);
+    expect(log.isUpToDate(1, 9)).toBe(false);
+  });
+});
