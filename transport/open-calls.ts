@@ -13,6 +13,7 @@ import { Refused_Reason } from "../protos/gen/node/v1/exchange.ts";
 import type { RequestId } from "../raft/input.ts";
 import type { LogIndex, NodeId, Term } from "../raft/message.ts";
 import { toWireApplied } from "./result-codec.ts";
+import { AttributeName } from "./telemetry/name.ts";
 import { failSpan, type Span } from "./telemetry/trace.ts";
 
 export interface OpenProposal {
@@ -60,7 +61,8 @@ export class OpenCalls {
     const call = this.#unplaced.get(requestId);
     if (call?.kind !== "proposal") return;
     this.#unplaced.delete(requestId);
-    call.span?.addEvent("appended", { "quorumq.raft.index": index });
+    call.span?.addEvent("appended");
+    call.span?.setAttribute(AttributeName.RaftIndex, index);
     this.#placed.set(index, { term, proposal: call });
   }
 

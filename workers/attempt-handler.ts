@@ -58,6 +58,7 @@ export async function runHandler(run: HandlerRun): Promise<HandlerEnd> {
       [AttributeName.JobId]: jobId,
       [AttributeName.JobKind]: kind,
       [AttributeName.Attempt]: attempt,
+      [AttributeName.FencingToken]: Number(run.context.fencingToken),
     },
   });
   try {

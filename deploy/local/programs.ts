@@ -80,7 +80,14 @@ export async function installMissing(
   if (!mayInstall()) throw new ProgramMissingError(missingText(missing));
   const packages = [...new Set(missing.map((name) => PROGRAMS[name].debian))];
   report(`installing ${packages.join(" and ")} from the distribution (about a minute) …`);
-  await installDebian(packages);
+  try {
+    await installDebian(packages);
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new ProgramMissingError(`${missingText(missing)}\ntried that: ${cause}`, {
+      cause: error,
+    });
+  }
   const still = missingPrograms(names);
   if (still.length > 0) throw new ProgramMissingError(missingText(still));
 }

@@ -1,12 +1,11 @@
 // The victim of crash.test.ts: writes to a log store as fast as it can and says what is durable.
 // Write k is one transaction: term k and the three entries up to 3k.
 
-import { writeSync } from "node:fs";
+import { once } from "node:events";
 import { openSqliteLogStore } from "../../../transport/disk/sqlite-log-store.ts";
 import { entries } from "../../support/log-entry.ts";
 
 const WRITES_UNDER_WAY = 8;
-const STDOUT = 1;
 
 const [, , directory = "", nodeId = ""] = process.argv;
 const store = await openSqliteLogStore({ directory, identity: { cluster: "test", nodeId } });
@@ -18,7 +17,7 @@ async function writeForEver(): Promise<void> {
     const term = last;
     const own = entries(3 * term - 2, 3 * term, term);
     await store.persist({ hardState: { currentTerm: term, votedFor: nodeId }, entries: own });
-    writeSync(STDOUT, `${term}\n`);
+    if (!process.stdout.write(`${term}\n`)) await once(process.stdout, "drain");
   }
 }
 

@@ -9,6 +9,7 @@ import { Invariants } from "./invariants.ts";
 import { bodyOf, type Intent, intent, KINDS } from "./workload.ts";
 import { bytes, START_MS } from "./world.ts";
 
+// The time limit bounds the shrinking of a failure; a passing run takes a few seconds.
 const RUNS = 150;
 
 class Run {
@@ -71,7 +72,7 @@ describe("under random work", () => {
         reached.lost += ledger.counters.attemptsLost;
         reached.retried += ledger.jobs.filter((job) => job.attempts.length > 1).length;
       }),
-      { numRuns: RUNS },
+      { numRuns: RUNS, interruptAfterTimeLimit: 20_000 },
     );
     // The work reaches what it is meant to test.
     for (const count of Object.values(reached)) expect(count).toBeGreaterThan(RUNS / 3);
@@ -85,7 +86,7 @@ describe("under random work", () => {
         const open = run.ledger.jobs.filter((job) => !isTerminal(job.state));
         expect(open.map((job) => `${job.id} ${job.state} ${job.parkedFor}`)).toEqual([]);
       }),
-      { numRuns: RUNS },
+      { numRuns: RUNS, interruptAfterTimeLimit: 20_000 },
     );
   });
 
@@ -100,7 +101,7 @@ describe("under random work", () => {
           expect(hash(one)).toBe(hash(other));
         });
       }),
-      { numRuns: 20 },
+      { numRuns: 20, interruptAfterTimeLimit: 20_000 },
     );
   });
 });

@@ -152,7 +152,7 @@ test("parks, moves and wakes the same jobs in the same order as the model", () =
       }
       parked += world.ledger.lastPlace;
     }),
-    { numRuns: 150 },
+    { numRuns: 150, interruptAfterTimeLimit: 20_000 },
   );
   expect(parked).toBeGreaterThan(150);
 });

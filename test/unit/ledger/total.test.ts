@@ -147,7 +147,7 @@ test("no command makes apply throw, and the invariants hold after any", () => {
       reached.accepted += ledger.counters.accepted;
       reached.started += ledger.counters.attemptsStarted;
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, interruptAfterTimeLimit: 20_000 },
   );
   // Enough of it is taken to mean something.
   for (const count of Object.values(reached)) expect(count).toBeGreaterThan(RUNS / 4);
