@@ -170,7 +170,7 @@ function makesSense(envelope: WireEnvelope, message: Message): boolean {
   }
 }
 
-/** Index and term are both 0 (before the log) or both not, and no entry is newer than the message. */
+/** Index and term are both 0 (before the log) or both not; no entry is newer than the message. */
 function isLogPosition(index: number, term: Term, messageTerm: Term): boolean {
   return (index === 0) === (term === 0) && term <= messageTerm;
 }

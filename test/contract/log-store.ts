@@ -77,7 +77,7 @@ export function logStoreContract(subject: () => LogStoreUnderTest): void {
     await store.close();
   });
 
-  test("A truncation drops its entry and all behind it, before the write's own are appended.", async () => {
+  test("A truncation drops its entry and all behind it, then appends the write's own.", async () => {
     const store = await reopened(async (before) => {
       await before.persist({ entries: entries(1, 10, 1) });
       await before.persist({ truncateFrom: 4, entries: entries(4, 6, 2) });
@@ -87,7 +87,7 @@ export function logStoreContract(subject: () => LogStoreUnderTest): void {
     await store.close();
   });
 
-  test("Writes asked for without waiting keep their order, truncations among appends too.", async () => {
+  test("Writes asked for without waiting keep their order, truncations included.", async () => {
     const store = await reopened(async (before) => {
       await Promise.all([
         before.persist({ entries: entries(1, 5, 1) }),

@@ -1,4 +1,4 @@
-// Log entries for tests, distinguishable by index and term. Free of jest: child programs use it too.
+// Log entries for tests, distinguishable by index and term. Free of jest: for programs too.
 
 import { type Entry, EntryKind } from "../../raft/message.ts";
 

@@ -35,7 +35,7 @@ export interface PublishOptions {
 
 /** What `setup` works with; valid for this connection only. */
 export interface SetupConnection {
-  /** Publishes go over it too. An error on it ends the connection, and the session connects anew. */
+  /** Publishes go over it too. An error on it ends the connection: the session connects anew. */
   readonly channel: Channel;
   /** Runs `use` on a channel of its own, for what may be refused: its errors are the caller's. */
   withChannel<T>(use: (channel: Channel) => Promise<T>): Promise<T>;

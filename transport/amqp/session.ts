@@ -29,7 +29,7 @@ export interface SessionOptions {
   readonly connectionName: string;
   /** Declares and consumes. A rejection is a failed try: the session tries again. */
   readonly setup: (connection: SetupConnection) => Promise<void>;
-  /** `blocked` to `connected` is the end of an alarm; from `disconnected` it is a new connection. */
+  /** `blocked` to `connected` is the end of an alarm, `disconnected` to it a new connection. */
   readonly onState?: (state: SessionState, before: SessionState) => void;
   /** A mandatory message that no queue took. */
   readonly onReturn?: (message: Message) => void;

@@ -51,7 +51,7 @@ export function nodeMailbox(cluster: string, nodeId: string, incarnation: number
   return `quorumq.${cluster}.clients.${nodeId}.${incarnation}`;
 }
 
-/** Answers, the beacon and job events for one client process; the nonce tells its connections apart. */
+/** Answers, beacon and job events for one client; the nonce tells its connections apart. */
 export function replyQueue(cluster: string, clientId: string, nonce: string): string {
   return `${clientsReplyPrefix(cluster)}${clientId}.${nonce}`;
 }

@@ -195,7 +195,7 @@ function checkIdentity(database: DatabaseSync, identity: StoreIdentity, path: st
   throw new StoreError(
     "other-identity",
     `${path} is the log of node "${nodeId}" of cluster "${cluster}", not of node ` +
-      `"${identity.nodeId}" of cluster "${identity.cluster}": give each node a directory of its own`,
+      `"${identity.nodeId}" of cluster "${identity.cluster}": each node needs its own directory`,
   );
 }
 

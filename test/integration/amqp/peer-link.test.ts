@@ -151,7 +151,7 @@ test("An earlier life of a peer is not heard any more once the new one has spoke
   expect(two.recorder.countOfTerm(7)).toBe(0);
 });
 
-test("A peer that comes back in a new life is reached again, without having spoken first.", async () => {
+test("A peer in a new life is reached again without having spoken first.", async () => {
   const one = await openLink({ url, cluster, nodeId: "n1" });
   const two = await openLink({ url, cluster, nodeId: "n2", incarnation: 1 });
   two.link.send("n1", voteRequest(1));

@@ -157,7 +157,7 @@ test("A queue deleted under its consumer is declared and consumed again.", async
   expect(setups).toBe(2);
 });
 
-test("A setup that fails is tried again, and what failed on its own channel stays there.", async () => {
+test("A setup that fails is tried again; a refusal on a channel of its own is not.", async () => {
   let setups = 0;
   const { session } = open({
     setup: async (connection) => {

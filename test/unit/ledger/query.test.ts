@@ -119,6 +119,32 @@ describe("the hash", () => {
     expect(hashes[0]).not.toBe(hashes[1]);
   });
 
+  test("tells every field of a job, its attempts, receipts and what was asked for", () => {
+    const world = new World();
+    const id = world.add({ lockKeys: ["a"], backoff: { initialMs: 1, multiplier: 1, maxMs: 1 } });
+    const token = world.begin(id);
+    world.fail(id, token);
+    world.succeed(id, token);
+    const [job] = world.ledger.jobs;
+    if (job === undefined) throw new Error(`${id} was added`);
+    const parts: object[] = [job, ...job.attempts, ...job.receipts, job.submitted, job.backoff];
+    // Written once, as the job's own; a hash of the copy would tell nothing more.
+    const copied = ["kind", "payload", "priority", "idempotencyKey", "traceparent"];
+    const untold: string[] = [];
+    for (const part of parts) {
+      for (const [name, value] of Object.entries(part)) {
+        if (part === job.submitted && copied.includes(name)) continue;
+        const before = hash(world.ledger);
+        Object.assign(part, { [name]: another(value) });
+        if (hash(world.ledger) === before) untold.push(`${name} of part ${parts.indexOf(part)}`);
+        Object.assign(part, { [name]: value });
+        expect(hash(world.ledger)).toBe(before);
+      }
+    }
+    expect(parts).toHaveLength(5);
+    expect(untold).toEqual([]);
+  });
+
   test("tells where one text ends and the next begins", () => {
     const hashes = [["ab", "c"], ["a", "bc"], ["abc"]].map((lockKeys) => {
       const world = new World();
@@ -147,3 +173,13 @@ describe("the hash", () => {
     expect(new Set(hashes).size).toBe(steps.length);
   });
 });
+
+/** A value of the same type that is not the same. */
+function another(value: unknown): unknown {
+  if (typeof value === "number") return value + 1;
+  if (typeof value === "string") return `${value}x`;
+  if (Array.isArray(value)) return value.slice(1);
+  if (value instanceof Uint8Array) return value.map((byte) => byte + 1);
+  // Errors, backoffs and answers may be absent; what is null here is a result or an error.
+  return value === null ? { code: "c", message: "m", retryable: true, length: 0 } : null;
+}
