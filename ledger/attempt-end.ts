@@ -2,7 +2,8 @@
 //
 // Guarantees: an attempt ends once; every outcome but handed-back counts against maxAttempts; the
 // job's locks are free afterwards; a result or final error is written once (I16).
-// Does not own: who may end it (attempt.ts checks the token, tick.ts the time, cancel.ts the state).
+// Does not own: who may end it (attempt.ts checks the token, tick.ts the time, cancel.ts the
+// state).
 
 import { backoffMs, drawFor } from "./backoff.ts";
 import { enter } from "./change.ts";

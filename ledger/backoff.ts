@@ -26,7 +26,7 @@ export function backoffMs(backoff: Backoff, attemptsUsed: number, draw: number):
   return leastMs + Math.floor((draw / 2 ** 32) * (delayMs - leastMs + 1));
 }
 
-/** One draw a job out of the command's: murmur3's finalizer, whose every output bit depends on all. */
+/** One draw a job out of the command's: murmur3's finalizer, which mixes every bit into all. */
 export function drawFor(random: number, jobNumber: number): number {
   let bits = (random ^ Math.imul(jobNumber + 1, 0x9e3779b1)) >>> 0;
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);

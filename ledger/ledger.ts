@@ -30,7 +30,9 @@ export {
 } from "./query.ts";
 export { createLedger, type Ledger, type LedgerOptions } from "./state.ts";
 
-/** Applies the command of the entry at `index`; indexes rise, gaps are entries without a command. */
+/**
+ * Applies the command of the entry at `index`; indexes rise, gaps are entries without a command.
+ */
 export function apply(ledger: Ledger, index: number, command: Command): Applied {
   assert(
     Number.isSafeInteger(index) && index > ledger.appliedIndex,

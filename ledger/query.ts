@@ -52,7 +52,9 @@ function isMatch(job: Readonly<Job>, { state, kind = "", queue = "" }: JobFilter
   );
 }
 
-/** The earliest run time, lease expiry, attempt timeout or end of a claim; null if there is none. */
+/**
+ * The earliest run time, lease expiry, attempt timeout or end of a claim; null if there is none.
+ */
 export function nextDueMs(ledger: Ledger): number | null {
   return ledger.due.first()?.rank ?? null;
 }

@@ -7,7 +7,9 @@ import { assert } from "./invariant.ts";
 import type { LogIndex } from "./message.ts";
 import type { RaftNode } from "./node.ts";
 
-/** Entries handed over and not yet applied: bounds what a restart with a long log puts in memory. */
+/**
+ * Entries handed over and not yet applied: bounds what a restart with a long log puts in memory.
+ */
 export const UNAPPLIED_ENTRIES_MAX = 4096;
 
 export function onApplied(node: RaftNode, index: LogIndex): void {

@@ -1,4 +1,5 @@
-// Elections (§5.2, §5.4.1) with PreVote, leader stickiness and CheckQuorum (dissertation §9.6, §6.2).
+// Elections (§5.2, §5.4.1) with PreVote, leader stickiness and CheckQuorum (§9.6 and §6.2 of the
+// dissertation).
 //
 //   follower ─ timeout ─▶ pre-candidate ─ majority would vote ─▶ candidate ─ majority ─▶ leader
 //      ▲                      │ refused                            │ refused               │

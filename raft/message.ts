@@ -45,7 +45,9 @@ export interface AppendEntries {
   readonly prevLogTerm: Term;
   readonly leaderCommit: LogIndex;
   readonly entries: readonly Entry[];
-  /** Echoed by the result: a majority of echoes confirms the leader for reads (dissertation §6.4). */
+  /**
+   * Echoed by the result: a majority of echoes confirms the leader for reads (dissertation §6.4).
+   */
   readonly round: number;
 }
 

@@ -1,9 +1,9 @@
 // The effects of one step, and what of the node's state is durable.
 //
 // Guarantees: a step gives at most one persist, and it comes first; a send names the write it must
-// wait for. `durableIndex` counts only entries that are still in the log: when a write that is under
-// way is cut off by a truncation, its completion proves just what was left of it. Otherwise the
-// completion for (index, old term) would be taken for the new entry at that index (etcd's
+// wait for. `durableIndex` counts only entries that are still in the log: when a write under way is
+// cut off by a truncation, its completion proves just what was left of it. Otherwise the completion
+// for (index, old term) would be taken for the new entry at that index (etcd's
 // async_storage_writes_append_aba_race).
 
 import type { Effect, HardState } from "./effect.ts";

@@ -4,8 +4,8 @@
 //     ▲                                                       │
 //     └── a refusal, no progress for a while, unreachable ◀───┘
 //
-// Guarantees: matchIndex < nextIndex, and matchIndex never falls (raft-paper Figure 2; a late refusal
-// has moved it back elsewhere). `probe` has one append out at a time, `replicate` a window of them.
+// Guarantees: matchIndex < nextIndex, and matchIndex never falls (the paper's Figure 2; a late
+// refusal has moved it back elsewhere). `probe` has one append out at a time, `replicate` a window.
 // Does not own: messages or the log (replication.ts).
 
 import { assert } from "./invariant.ts";
@@ -64,7 +64,7 @@ export function noteMatched(progress: Progress, matchIndex: LogIndex, nowMs: num
     progress.matchIndex = matchIndex;
     progress.waitingSinceMs = nowMs;
   }
-  // With a probe out, only its own ack ends probing: the ack of a heartbeat proves matchIndex again.
+  // With a probe out, only its own ack ends probing: a heartbeat's ack proves matchIndex again.
   const isProbeAnswered = matchIndex >= progress.nextIndex;
   const isIdleAndProved = progress.inflight.length === 0 && matchIndex === progress.nextIndex - 1;
   if (progress.mode === "probe" && (isProbeAnswered || isIdleAndProved)) {

@@ -1,6 +1,6 @@
 // Linearizable reads without writing: ReadIndex (dissertation §6.4).
 //
-//   read ─▶ readIndex = commitIndex ─▶ a round begun after the read is echoed by a majority ─▶ ready
+//   read ─▶ readIndex = commitIndex ─▶ a later round is echoed by a majority ─▶ ready
 //
 // Guarantees: no read is answered before this leader has committed an entry of its own term (it
 // could miss what its predecessor committed), nor by echoes of a round older than the read. Rounds

@@ -55,7 +55,9 @@ export interface DriverOptions {
   readonly logger: Logger;
   /** Each committed change, on every node, right after it was applied. */
   readonly onChanges: (changes: readonly Change[]) => void;
-  /** True once this node leads and has applied all that was committed before; false when it ends. */
+  /**
+   * True once this node leads and has applied all that was committed before; false when it ends.
+   */
   readonly onLeading: (isLeading: boolean) => void;
   /** The node cannot go on: its disk failed. It has stopped already. */
   readonly onFatal: (cause: unknown) => void;

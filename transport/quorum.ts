@@ -65,7 +65,10 @@ export interface Quorum {
   leader(): LeaderView;
   /** Called at each change of the known leader. Returns the function that ends it. */
   onLeader(listener: (view: LeaderView) => void): () => void;
-  /** Each committed change once it is published; some may be missed around faults: read, then follow. */
+  /**
+   * Each committed change once it is published; some may be missed around faults: read, then
+   * follow.
+   */
   onEvent(listener: (event: JobEvent) => void): () => void;
   /** Called when events may have been missed (reconnect, new leader): read again. */
   onEventGap(listener: () => void): () => void;

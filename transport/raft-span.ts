@@ -1,4 +1,4 @@
-// The spans of replication: a command's way through the leader, an entry's way to a follower's disk.
+// The spans of replication: a command's way through the leader, an entry's to a follower's disk.
 //
 // Guarantees: only what somebody traces gets a span; heartbeats and the node's own commands have
 // none.

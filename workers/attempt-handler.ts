@@ -9,11 +9,11 @@
 
 import assert from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { context, trace } from "@opentelemetry/api";
 import type { Started } from "../protos/gen/node/v1/exchange.ts";
 import { AttributeName, SpanName } from "../transport/telemetry/name.ts";
 import {
   failSpan,
+  runInSpan,
   type Span,
   SpanKind,
   startSpan,
@@ -72,7 +72,7 @@ export async function runHandler(run: HandlerRun): Promise<HandlerEnd> {
 
 async function settleOrLeave(run: HandlerRun, span: Span): Promise<HandlerEnd> {
   const { signal, logger } = run.context;
-  const settled = context.with(trace.setSpan(context.active(), span), () => call(run, span));
+  const settled = runInSpan(span, () => call(run, span));
   const aborted = untilAborted(signal);
   const first = await Promise.race([settled, aborted.promise]);
   aborted.forget();

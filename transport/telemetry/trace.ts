@@ -7,6 +7,7 @@
 
 import {
   type Attributes,
+  context,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
@@ -85,6 +86,11 @@ export function traceparentOf(span: Span): string {
   const { traceId, spanId, traceFlags } = span.spanContext();
   if (!/^[0-9a-f]{32}$/.test(traceId) || /^0+$/.test(traceId)) return "";
   return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, "0")}`;
+}
+
+/** Runs the function with this span active, so that spans of the user's own code nest under it. */
+export function runInSpan<T>(span: Span, run: () => T): T {
+  return context.with(trace.setSpan(context.active(), span), run);
 }
 
 /** Marks the span as failed. `type` is a stable word, `message` for people. */

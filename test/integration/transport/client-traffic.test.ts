@@ -1,133 +1,26 @@
 // Calls of gateways and workers to nodes over a real RabbitMQ, with the ledger behind the mailbox.
 
-import { randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import amqp from "amqplib";
-import type { CommandBody } from "../../../ledger/command.ts";
 import { Refused_Reason } from "../../../protos/gen/node/v1/exchange.ts";
-import { AmqpQuorum, type OpenQuorumOptions } from "../../../transport/amqp/amqp-quorum.ts";
-import {
-  clientsExchange,
-  EVENTS_EXCHANGE,
-  leaderExchange,
-} from "../../../transport/amqp/topology.ts";
-import { encodeBeacon, encodeCall, encodeRequest } from "../../../transport/call-codec.ts";
+import { clientsExchange, EVENTS_EXCHANGE } from "../../../transport/amqp/topology.ts";
+import { encodeCall, encodeRequest } from "../../../transport/call-codec.ts";
 import { CLIENT_BATCH_CALLS_MAX } from "../../../transport/limit.ts";
-import type { JobEvent, LeaderView } from "../../../transport/quorum.ts";
-import { silentLogger } from "../../../transport/telemetry/logger.ts";
-import { BROKER_START_TIMEOUT_MS, sharedBroker } from "../../support/broker.ts";
-import { refused, SoloNode } from "../../support/solo-node.ts";
-import { SoloQuorum } from "../../support/solo-quorum.ts";
-
-jest.setTimeout(BROKER_START_TIMEOUT_MS);
-
-const KIND: CommandBody = {
-  kind: "register-kinds",
-  kinds: [
-    {
-      kind: "greet",
-      queue: "main",
-      maxAttempts: 3,
-      backoff: { initialMs: 100, multiplier: 2, maxMs: 1_000 },
-      attemptTimeoutMs: 0,
-      lockTemplates: [],
-    },
-  ],
-};
-const CALL = { timeoutMs: 10_000, traceparent: "" };
-
-let url = "";
-let cluster = "";
-const closers: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  ({ url } = await sharedBroker());
-});
-
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-function submission(idempotencyKey: string): CommandBody {
-  return {
-    kind: "submit-jobs",
-    jobs: [
-      {
-        kind: "greet",
-        queue: "",
-        payload: Buffer.from('{"name":"Ada"}'),
-        priority: 0,
-        runAtMs: 0,
-        maxAttempts: 0,
-        backoff: null,
-        attemptTimeoutMs: 0,
-        lockKeys: [],
-        idempotencyKey,
-        traceparent: "",
-      },
-    ],
-  };
-}
-
-function startLedger(): SoloQuorum {
-  cluster = `c${randomBytes(4).toString("hex")}`;
-  const ledger = new SoloQuorum();
-  ledger.apply(KIND);
-  closers.push(() => ledger.close());
-  return ledger;
-}
-
-async function startNode(nodeId: string, quorum: SoloQuorum): Promise<SoloNode> {
-  const node = new SoloNode({ url, cluster, nodeId, quorum });
-  closers.push(() => node.close());
-  await node.mailbox.connected();
-  return node;
-}
-
-async function startClient(options: Partial<OpenQuorumOptions> = {}): Promise<AmqpQuorum> {
-  const client = new AmqpQuorum({
-    url,
-    cluster,
-    clientId: "g1",
-    role: "gateway",
-    logger: silentLogger(),
-    followEvents: false,
-    ...options,
-  });
-  closers.push(() => client.close());
-  await client.connected();
-  return client;
-}
-
-function untilLeader(client: AmqpQuorum, isWanted: (view: LeaderView) => boolean): Promise<void> {
-  if (isWanted(client.leader())) return Promise.resolve();
-  return new Promise((resolve) => {
-    const stop = client.onLeader((view) => {
-      if (!isWanted(view)) return;
-      stop();
-      resolve();
-    });
-  });
-}
-
-/** One beacon, as from a node that is silent afterwards. */
-async function sendBeacon(node: string, term: number): Promise<void> {
-  const connection = await amqp.connect(url);
-  const channel = await connection.createConfirmChannel();
-  channel.publish(leaderExchange(cluster), "", encodeBeacon({ node, incarnation: 1, term }));
-  await channel.waitForConfirms();
-  await connection.close();
-}
-
-async function startPair(): Promise<{ ledger: SoloQuorum; node: SoloNode; client: AmqpQuorum }> {
-  const ledger = startLedger();
-  const node = await startNode("n1", ledger);
-  const client = await startClient();
-  node.lead(1);
-  await untilLeader(client, ({ leader }) => leader === "n1");
-  return { ledger, node, client };
-}
+import type { JobEvent } from "../../../transport/quorum.ts";
+import {
+  CALL,
+  closers,
+  cluster,
+  KIND,
+  startClient,
+  startLedger,
+  startNode,
+  startPair,
+  submission,
+  url,
+} from "../../support/client-world.ts";
+import { refused } from "../../support/solo-node.ts";
 
 describe("a client with a leader", () => {
   test("proposes a job and reads it back", async () => {
@@ -272,112 +165,6 @@ describe("events on the exchange", () => {
       event: "queued",
       term: 3,
     });
-  });
-});
-
-describe("when the leader changes", () => {
-  test("open calls follow to the next leader, and an unanswered one is applied once", async () => {
-    const ledger = startLedger();
-    const first = await startNode("n1", ledger);
-    const second = await startNode("n2", ledger);
-    const client = await startClient();
-    // Takes effect, and the answer is lost with the leader.
-    first.intercept = (call) => {
-      if (call.call?.$case === "propose") ledger.apply(submission("k"));
-      void first.close();
-      return null;
-    };
-    first.lead(1);
-    await untilLeader(client, ({ leader }) => leader === "n1");
-
-    const outcome = client.propose(submission("k"), CALL);
-    while (first.requests.length === 0) await turn();
-    second.lead(2);
-
-    const { kind, applied } = (await outcome) as { kind: string; applied?: unknown };
-    expect(kind).toBe("applied");
-    expect(applied).toMatchObject({
-      result: { value: { jobs: [{ jobId: "j-2", deduplicated: true }] } },
-    });
-  });
-
-  test("calls to a mailbox that is gone come back: nothing happened", async () => {
-    startLedger();
-    const client = await startClient();
-    await sendBeacon("gone", 5);
-    await untilLeader(client, ({ leader }) => leader === "gone");
-    const returned = untilLeader(client, ({ leader }) => leader === null);
-
-    const outcome = client.propose(submission("k"), { ...CALL, timeoutMs: 1_000 });
-
-    await returned;
-    expect(await outcome).toEqual({ kind: "unavailable", reason: "no-leader" });
-  });
-
-  test("calls that came back go to the next leader", async () => {
-    const ledger = startLedger();
-    const node = await startNode("n1", ledger);
-    const client = await startClient();
-    await sendBeacon("gone", 5);
-    await untilLeader(client, ({ leader }) => leader === "gone");
-    const returned = untilLeader(client, ({ leader }) => leader === null);
-    const outcome = client.propose(submission("k"), CALL);
-    await returned;
-    node.lead(6);
-
-    await expect(outcome).resolves.toMatchObject({ kind: "applied" });
-    expect(node.requests).toHaveLength(1);
-  });
-
-  test("a node that refuses is not asked again in its term, and its hint is followed", async () => {
-    const { ledger, node, client } = await startPair();
-    const second = await startNode("n2", ledger);
-    node.intercept = () => refused(Refused_Reason.REASON_NOT_LEADER, "n2");
-    second.leadUnheard(2);
-
-    await expect(client.propose(submission("k"), CALL)).resolves.toMatchObject({
-      kind: "applied",
-    });
-    // The first still says that it leads; one round behind its word is not enough to be believed.
-    await sendBeacon("n1", 1);
-    await expect(client.propose(submission("l"), CALL)).resolves.toMatchObject({
-      kind: "applied",
-    });
-    expect(client.leader().leader).toBe("n2");
-    expect([node.requests.length, second.requests.length]).toEqual([1, 2]);
-  });
-
-  test("followers are told of a gap in the events", async () => {
-    const { ledger, client } = await startPair();
-    const second = await startNode("n2", ledger);
-    const gap = new Promise<void>((resolve) => client.onEventGap(resolve));
-    second.lead(2);
-    await gap;
-    expect(client.leader()).toEqual({ leader: "n2", term: 2 });
-  });
-
-  test("an outcome that the leader does not know is asked again", async () => {
-    const { ledger, node, client } = await startPair();
-    const second = await startNode("n2", ledger);
-    node.intercept = () => {
-      node.lead(0);
-      second.lead(2);
-      return refused(Refused_Reason.REASON_OUTCOME_UNKNOWN);
-    };
-    await expect(client.propose(submission("k"), CALL)).resolves.toMatchObject({
-      kind: "applied",
-    });
-  });
-
-  test("two seconds without a beacon mean that no leader is known", async () => {
-    startLedger();
-    const client = await startClient();
-    await sendBeacon("n1", 1);
-    await untilLeader(client, ({ leader }) => leader === "n1");
-    const heardAtMs = performance.now();
-    await untilLeader(client, ({ leader }) => leader === null);
-    expect(performance.now() - heardAtMs).toBeGreaterThan(1_900);
-    expect(client.leader()).toEqual({ leader: null, term: 1 });
   });
 });
 

@@ -134,6 +134,7 @@ describe("the hash", () => {
     for (const part of parts) {
       for (const [name, value] of Object.entries(part)) {
         if (part === job.submitted && copied.includes(name)) continue;
+        if (parts.includes(value)) continue;
         const before = hash(world.ledger);
         Object.assign(part, { [name]: another(value) });
         if (hash(world.ledger) === before) untold.push(`${name} of part ${parts.indexOf(part)}`);

@@ -1,4 +1,5 @@
-// Applying is total: whatever a command's fields hold, there is a result, and the state stays sound.
+// Applying is total: whatever a command's fields hold, there is a result, and the state stays
+// sound.
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
@@ -111,7 +112,9 @@ const usual: fc.Arbitrary<CommandBody> = fc.oneof(
 const body = fc.oneof({ weight: 3, arbitrary: usual }, { weight: 1, arbitrary: rare });
 const command: fc.Arbitrary<Command> = fc.record({ timeMs: number, random: number, body });
 
-/** Turns "@n" into one of the jobs, and the token 1 into its current one: chance would miss both. */
+/**
+ * Turns "@n" into one of the jobs, and the token 1 into its current one: chance would miss both.
+ */
 function aim(ledger: Ledger, one: Command): Command {
   const { body } = one;
   if (!("jobId" in body) || !body.jobId.startsWith("@")) return one;

@@ -1,3 +1,5 @@
+// Elections as inputs and effects: PreVote, votes, stickiness and CheckQuorum, one rule a test.
+
 import { describe, expect, test } from "@jest/globals";
 import {
   ack,

@@ -1,3 +1,5 @@
+// The in-memory log: lookup, append, truncation and its offset.
+
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { entryBytes, Log } from "../../../raft/log.ts";

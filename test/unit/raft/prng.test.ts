@@ -1,3 +1,5 @@
+// The seeded generator: the same seed gives the same numbers, spread over the range.
+
 import { describe, expect, test } from "@jest/globals";
 import { createPrng, nextUint32, type Prng, uniform } from "../../../raft/prng.ts";
 

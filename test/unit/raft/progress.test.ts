@@ -1,3 +1,5 @@
+// What a leader knows of a peer: its modes, and that late answers move nothing back.
+
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import * as progressOf from "../../../raft/progress.ts";

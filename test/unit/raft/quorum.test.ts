@@ -1,3 +1,5 @@
+// Majorities, against a second implementation that sorts and counts.
+
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { createConfiguration, isSoleVoter, isVoter, peersOf } from "../../../raft/configuration.ts";

@@ -1,3 +1,5 @@
+// ReadIndex: what a read waits for, and what must never confirm it.
+
 import { describe, expect, test } from "@jest/globals";
 import { ack, messages, of, RaftBench } from "../../support/raft-bench.ts";
 

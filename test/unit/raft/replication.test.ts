@@ -1,3 +1,5 @@
+// Replication as inputs and effects: windows, refusals, lost appends, durability, one rule a test.
+
 import { describe, expect, test } from "@jest/globals";
 import { ack, append, logOf, messages, of, RaftBench } from "../../support/raft-bench.ts";
 

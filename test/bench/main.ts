@@ -1,0 +1,50 @@
+// `npm run bench`: latency, throughput and failover of the whole stack, and bare BullMQ beside it.
+//
+//   npm run bench -- --only failover --kills 50
+//   npm run bench -- --only latency --only throughput --seconds 20 --json figures.json
+//
+// About three minutes by default. Exit code 0 whatever the figures are; it fails only when it
+// cannot measure.
+
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { runBench, SECTIONS, type Section } from "./bench.ts";
+import { linesOf } from "./table.ts";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "8" },
+    kills: { type: "string", default: "20" },
+    concurrency: { type: "string", default: "50" },
+    /** latency, throughput, failover or bullmq; may be given more than once. */
+    only: { type: "string", multiple: true, default: [...SECTIONS] },
+    /** Also write the report here. */
+    json: { type: "string" },
+    /** Write a .cpuprofile of each process of the stack into this folder. */
+    profile: { type: "string" },
+  },
+});
+
+function positive(name: "seconds" | "kills" | "concurrency"): number {
+  const value = Number(values[name]);
+  if (!(value > 0 && value <= 1_000)) throw new RangeError(`--${name} is a number from 0 to 1000`);
+  return value;
+}
+
+function sectionOf(word: string): Section {
+  const section = SECTIONS.find((candidate) => candidate === word);
+  if (section === undefined) throw new RangeError(`--only is one of ${SECTIONS.join(", ")}`);
+  return section;
+}
+
+const report = await runBench({
+  sections: values.only.map(sectionOf),
+  seconds: positive("seconds"),
+  kills: positive("kills"),
+  concurrency: positive("concurrency"),
+  profileDir: values.profile === undefined ? null : resolve(values.profile),
+  report: (line) => process.stderr.write(`${line}\n`),
+});
+process.stdout.write(`${linesOf(report).join("\n")}\n`);
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
