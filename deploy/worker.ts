@@ -34,7 +34,8 @@ export async function runWorker(config: Config, files: readonly string[]): Promi
         clientId: id,
         role: "worker",
         logger,
-        followEvents: true,
+        // A cancel shows at the next renewal; all events of all jobs would cost more than they tell.
+        followEvents: false,
       });
       const worker = createWorkerOn(quorum, {
         jobs,

@@ -1,7 +1,8 @@
 // How an attempt ends, and what becomes of its job: done, failed, cancelled, or another attempt.
 //
-// Guarantees: an attempt ends once; every outcome but handed-back counts against maxAttempts; the
-// job's locks are free afterwards; a result or final error is written once (I16).
+// Guarantees: an attempt ends once; every outcome but handed-back counts against maxAttempts; a
+// result or final error is written once (I16). The job's locks are free afterwards, unless it was
+// cancelled: then its worker has yet to hear of it, and they are kept until it has stopped.
 // Does not own: who may end it (attempt.ts checks the token, tick.ts the time, cancel.ts the
 // state).
 
@@ -71,8 +72,10 @@ export function endAttempt(turn: Turn, job: JobRecord, end: End): Finished {
   job.currentToken = 0;
   if (end.outcome !== "handed-back") job.attemptsUsed += 1;
   if (end.outcome === "lost") counters.attemptsLost += 1;
+  const keepsKeys = end.outcome === "cancelled" && job.lockKeys.length > 0;
+  if (keepsKeys) job.keysUntilMs = attempt.leaseExpiryMs;
   enter(turn, job, settle(turn, job, end));
-  release(turn, job);
+  if (job.keysUntilMs === 0) release(turn, job);
   const nextAttemptMs = isTerminal(job.state) ? 0 : Math.max(job.runAtMs, clockMs);
   return { kind: "finished", state: job.state, nextAttemptMs };
 }

@@ -11,7 +11,7 @@ import { indexDue } from "./due.ts";
 import { addAttempt, fencedOut, isCurrent, liveAttempt, refuseReport } from "./fencing.ts";
 import { JobState } from "./job.ts";
 import { plusMs, wholeMs } from "./milliseconds.ts";
-import { heldKeyOf, hold, park } from "./park.ts";
+import { heldKeyOf, hold, letGo, park } from "./park.ts";
 import type { AttemptRecord, JobRecord } from "./record.ts";
 import type { Fenced, Result } from "./result.ts";
 import type { Ledger, Turn } from "./state.ts";
@@ -124,5 +124,10 @@ export function finishAttempt(turn: Turn, finish: FinishAttempt): Result {
   }
   const earlier = job.attempts.find((one) => one.token === finish.token);
   if (earlier?.answer && earlier.outcome === finish.outcome) return earlier.answer;
+  if (earlier?.outcome === "cancelled") {
+    letGo(turn, job);
+    // Says only that the handler has stopped: nothing was to be recorded, so nothing is refused.
+    if (finish.outcome === "handed-back") return fencedOut(job, finish.token);
+  }
   return refuseReport(ledger, job, finish);
 }

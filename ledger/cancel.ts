@@ -1,8 +1,8 @@
 // Cancelling a job, at the caller's wish.
 //
-// Guarantees: what has not finished is cancelled at once, also while it runs: its attempt is over,
-// its locks are free and its late report is refused. Cancelling twice is cancelling once; what has
-// finished stays as it is.
+// Guarantees: what has not finished is cancelled at once, also while it runs: its attempt is over
+// and its late report is refused. Its locks are free when its handler has stopped, or its lease is
+// over. Cancelling twice is cancelling once; what has finished stays as it is.
 // Does not own: telling the worker, who learns it from the event or from its next renewal.
 
 import { endAttempt } from "./attempt-end.ts";

@@ -21,6 +21,8 @@ export function dueMsOf(ledger: Ledger, job: JobRecord): number | null {
     }
     case JobState.Queued:
       return job.claimExpiryMs > 0 ? job.claimExpiryMs : null;
+    case JobState.Cancelled:
+      return job.keysUntilMs > 0 ? job.keysUntilMs : null;
     default:
       return null;
   }

@@ -57,6 +57,7 @@ function addJob(digest: Digest, job: JobRecord): void {
     job.currentToken,
     job.place,
     job.claimExpiryMs,
+    job.keysUntilMs,
   ]) {
     digest.number(number);
   }

@@ -3,9 +3,9 @@
 //   start ──▶ held ──end──▶ free ──▶ put by for the first in line (claim) ──start──▶ held
 //     └─ key held: park, in line          └─ claim over (10 s), cancelled, parked again ──▶ free
 //
-// Guarantees: no two live attempts hold one key. A parked job always waits for a key that is held
-// or put by for another queued job: each time a key comes free the line is looked at, so none is
-// stranded. The line is first come, first served; a job that has to park again keeps its place.
+// Guarantees: no two live attempts hold one key, and none takes it while the handler of a cancelled
+// one may still run. A parked job always waits for a key that is held or put by for another queued
+// job: each time a key comes free the line is looked at, so none is stranded. The line is first come, first served; a job that has to park again keeps its place.
 // A claim keeps the rest of the line back, so that one release wakes one job and not all; it does
 // not bind those who start, and it ends by itself, so that a job whose queue has no workers cannot
 // keep a key from others.
@@ -59,6 +59,14 @@ export function release(turn: Turn, job: JobRecord): void {
     turn.ledger.holders.delete(key);
   }
   wakeLine(turn, job.lockKeys);
+}
+
+/** The handler of a job that was cancelled has stopped, or its lease is over. */
+export function letGo(turn: Turn, job: JobRecord): void {
+  if (job.keysUntilMs === 0) return;
+  job.keysUntilMs = 0;
+  indexDue(turn.ledger, job);
+  release(turn, job);
 }
 
 /** The job was cancelled while it waited: it needs neither place nor claim. */

@@ -27,4 +27,9 @@ export interface JobRecord extends Job {
   place: number;
   /** An unparked job's keys are put by for it until then. 0: they are not. */
   claimExpiryMs: number;
+  /**
+   * A job that was cancelled while it ran holds its keys until then, or until its worker says that
+   * the handler has stopped. 0: it does not.
+   */
+  keysUntilMs: number;
 }

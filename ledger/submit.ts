@@ -123,5 +123,6 @@ function newJob(
     refusedStartId: "",
     place: 0,
     claimExpiryMs: 0,
+    keysUntilMs: 0,
   };
 }

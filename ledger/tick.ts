@@ -13,7 +13,7 @@ import { enter } from "./change.ts";
 import { timeoutMsOf } from "./due.ts";
 import { liveAttempt } from "./fencing.ts";
 import { JobState } from "./job.ts";
-import { expireClaim } from "./park.ts";
+import { expireClaim, letGo } from "./park.ts";
 import type { JobRecord } from "./record.ts";
 import type { Turn } from "./state.ts";
 
@@ -45,6 +45,9 @@ function fallDue(turn: Turn, job: JobRecord): void {
     }
     case JobState.Queued:
       expireClaim(turn, job);
+      break;
+    case JobState.Cancelled:
+      letGo(turn, job);
       break;
     default:
       assert(false, `${job.id} is ${job.state} and waits for nothing`);

@@ -92,7 +92,8 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
   #isScheduled = false;
   #isStopped = false;
   #isLeading = false;
-  #isTickOpen = false;
+  /** The tick that is proposed and not applied yet. */
+  #openTickId: number | null = null;
   #isWritable = true;
   #role: Role = Role.Follower;
   #term: Term = 0;
@@ -224,19 +225,19 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     this.#proposals.push({ requestId, data, traceparent });
   }
 
-  #proposeOwn(body: CommandBody): void {
-    const call = { kind: "proposal", replyTo: null, callId: 0, span: null } as const;
-    this.#propose(this.#calls.open(call), body, "");
+  #proposeOwn(body: CommandBody): number {
+    const requestId = this.#calls.open({ kind: "proposal", replyTo: null, callId: 0, span: null });
+    this.#propose(requestId, body, "");
     this.#schedule();
+    return requestId;
   }
 
   #tick(): void {
     this.#push({ kind: "tick", nowMs: performance.now() });
-    if (!this.#isLeading || this.#isTickOpen) return;
+    if (!this.#isLeading || this.#openTickId !== null) return;
     const dueMs = nextDueMs(this.ledger);
     if (dueMs === null || dueMs > Date.now()) return;
-    this.#isTickOpen = true;
-    this.#proposeOwn({ kind: "tick" });
+    this.#openTickId = this.#proposeOwn({ kind: "tick" });
   }
 
   #push(input: Input): void {
@@ -283,6 +284,8 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
           break;
         case "refused":
           this.#calls.refused(effect.requestId, effect.reason, effect.leader);
+          // Overloaded: without another one, nothing would fall due for the rest of the term.
+          if (effect.requestId === this.#openTickId) this.#openTickId = null;
           break;
         case "read-ready":
           this.#calls.readReady(effect.requestId, effect.readIndex);
@@ -324,7 +327,7 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
       this.#calls.deposed(leader);
     }
     if (isNewLeader) {
-      this.#isTickOpen = false;
+      this.#openTickId = null;
       this.#proposeOwn({ kind: "open-term", leader: this.#options.nodeId });
     }
   }
@@ -355,7 +358,7 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     const applied = apply(this.ledger, entry.index, command);
     changes.push(...applied.changes);
     this.#calls.applied(entry.index, entry.term, applied.result);
-    if (command.body.kind === "tick") this.#isTickOpen = false;
+    if (command.body.kind === "tick") this.#openTickId = null;
     // Our own term's first command: all that was committed before is applied now.
     if (command.body.kind === "open-term" && entry.term === this.#term) {
       this.#setLeading(this.#role === Role.Leader);

@@ -14,6 +14,8 @@ export const APPEND_INFLIGHT_MAX = 32;
 /** Entries of a leader that are not committed yet: beyond, proposals are refused as overloaded. */
 export const UNCOMMITTED_ENTRIES_MAX = 20_000;
 export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
+/** Messages waiting for the disk: beyond, the oldest are dropped, as the broker may. */
+export const HELD_SENDS_MAX = 10_000;
 /** Inputs waiting for the driver's loop; Raft messages beyond are dropped, calls refused. */
 export const INBOX_LENGTH_MAX = 10_000;
 /** x-max-length of the mailboxes: about ten seconds of the densest traffic. */

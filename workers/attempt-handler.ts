@@ -43,10 +43,9 @@ export interface HandlerRun {
   readonly started: Started;
   readonly context: Omit<AttemptContext, "progress">;
   readonly parent: Span;
+  /** How long an aborted handler may take to settle before it is left behind. */
+  readonly settleMs: number;
 }
-
-/** How long an aborted handler may take to settle before it is left behind. */
-const SETTLE_MS = 2_000;
 
 export async function runHandler(run: HandlerRun): Promise<HandlerEnd> {
   const { kind, attempt, jobId } = run.context;
@@ -76,14 +75,17 @@ async function settleOrLeave(run: HandlerRun, span: Span): Promise<HandlerEnd> {
   const aborted = untilAborted(signal);
   const first = await Promise.race([settled, aborted.promise]);
   aborted.forget();
-  if (!(first instanceof AttemptAborted)) return atAbort(first, signal);
-  // Its time is up whether it settles or not; the ledger frees its locks at the same moment.
+  if (!(first instanceof AttemptAborted)) return atAbort(first, run);
+  // Whoever has its locks next must not meet it still at work.
+  const late = await Promise.race([settled, sleep(run.settleMs, null, { ref: false })]);
+  if (late === null) {
+    logger.warn({ why: first.why }, "the handler ignores its signal and is left behind");
+  }
+  // Its time is up whether it has settled or not.
   if (first.why === "timed-out") {
     return { kind: "ended", end: timedOut(run.started.attemptTimeoutMs) };
   }
-  const late = await Promise.race([settled, sleep(SETTLE_MS, null, { ref: false })]);
-  if (late !== null) return atAbort(late, signal);
-  logger.warn({ why: first.why }, "the handler ignores its signal and is left behind");
+  if (late !== null) return atAbort(late, run);
   return first.why === "shutdown"
     ? { kind: "ended", end: handedBack(first) }
     : { kind: "left", why: first.why };
@@ -93,7 +95,7 @@ async function settleOrLeave(run: HandlerRun, span: Span): Promise<HandlerEnd> {
  * What an end means when the attempt was aborted meanwhile. A result is always reported: the
  * ledger decides, and keeps a receipt if it comes too late. An error may be the abort's own doing.
  */
-function atAbort(end: AttemptEnd, signal: AbortSignal): HandlerEnd {
+function atAbort(end: AttemptEnd, { started, context: { signal } }: HandlerRun): HandlerEnd {
   const reason: unknown = signal.aborted ? signal.reason : undefined;
   if (end.outcome === "succeeded" || !(reason instanceof AttemptAborted)) {
     return { kind: "ended", end };
@@ -107,6 +109,9 @@ function atAbort(end: AttemptEnd, signal: AbortSignal): HandlerEnd {
     case "lock-lost":
       return { kind: "ended", end: lockLost(reason.message) };
     case "cancelled":
+      // The ledger keeps its locks until it hears that the handler has stopped.
+      if (started.lockKeys.length > 0) return { kind: "ended", end: handedBack(reason) };
+      return { kind: "left", why: reason.why };
     case "fenced":
       return { kind: "left", why: reason.why };
   }

@@ -65,6 +65,8 @@ interface Attempt {
 const DONE: DeliveryEnd = { kind: "done" };
 const PUT_BACK: DeliveryEnd = { kind: "put-back", delayMs: 0 };
 const TIMER_MS_MAX = 2 ** 31 - 1;
+/** How long an aborted handler may take to settle: within the lease that the ledger waits. */
+const SETTLE_MS_MAX = 2_000;
 
 export class AttemptRunner {
   readonly #options: AttemptRunnerOptions;
@@ -236,6 +238,7 @@ export class AttemptRunner {
       definition,
       started,
       parent: span,
+      settleMs: Math.min(SETTLE_MS_MAX, this.#options.leaseMs / 2),
       context: {
         jobId: delivery.jobId,
         kind: definition.kind,
@@ -275,6 +278,10 @@ export class AttemptRunner {
     if (result?.$case === "finished") {
       if (end.error === null) logger.debug({ outcome: end.outcome }, "attempt ended");
       else logger.warn({ outcome: end.outcome, error: end.error }, "attempt ended");
+      return;
+    }
+    if (result?.$case === "fenced" && end.outcome === "handed-back") {
+      logger.debug({ token: started.token }, "attempt over: there was nothing to record");
       return;
     }
     const answer = result?.$case ?? "none";

@@ -47,9 +47,16 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | null = null;
   #round: Promise<void> | null = null;
   #nextRoundMs = 0;
+  readonly #forgetEvents: () => void;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
+    // A hint, to be quick: the next renewal tells of a cancellation anyway.
+    this.#forgetEvents = options.quorum.onEvent(({ event, jobId }) => {
+      if (event !== "cancelled") return;
+      const isOurs = [...this.#leases.values()].some((lease) => lease.jobId === jobId);
+      if (isOurs) this.#renewSoon();
+    });
   }
 
   get liveCount(): number {
@@ -75,6 +82,7 @@ export class LeaseKeeper {
   }
 
   stop(): void {
+    this.#forgetEvents();
     this.#stopLooking();
     this.#leases.clear();
     this.#ended.abort();
@@ -98,11 +106,13 @@ export class LeaseKeeper {
     for (const lease of [...this.#leases.values()]) {
       if (nowMs >= lease.renewedMs + trustMs) this.#lose(lease, "lease-lapsed");
     }
-    if (nowMs >= this.#nextRoundMs && this.#round === null) {
-      this.#startRound().catch((error: unknown) => {
-        this.#options.logger.error({ error: String(error) }, "renewing leases failed");
-      });
-    }
+    if (nowMs >= this.#nextRoundMs && this.#round === null) this.#renewSoon();
+  }
+
+  #renewSoon(): void {
+    this.renewNow().catch((error: unknown) => {
+      this.#options.logger.error({ error: String(error) }, "renewing leases failed");
+    });
   }
 
   #startRound(): Promise<void> {

@@ -30,6 +30,10 @@ export const ErrorCode = {
   KindUnknown: "KIND_UNKNOWN",
 } as const;
 
+const HAND_BACK_CODES: Readonly<Partial<Record<AttemptAborted["why"], string>>> = {
+  shutdown: ErrorCode.WorkerShutdown,
+  cancelled: "CANCELLED",
+};
 const MESSAGE_LENGTH_MAX = 2_000;
 const CODE_LENGTH_MAX = 128;
 
@@ -75,7 +79,7 @@ export function lockLost(message: string): AttemptEnd {
 
 /** The job's next attempt is someone else's, and this one does not count. */
 export function handedBack(aborted: AttemptAborted): AttemptEnd {
-  const code = aborted.why === "shutdown" ? ErrorCode.WorkerShutdown : ErrorCode.LeaseLapsed;
+  const code = HAND_BACK_CODES[aborted.why] ?? ErrorCode.LeaseLapsed;
   return ended("handed-back", code, aborted.message, true);
 }
 
@@ -105,17 +109,27 @@ function ended(
 function codeOf(error: unknown): string {
   if (!isError(error)) return "Error";
   // Only our own class's code: the codes of Node and of libraries come and go with versions.
-  const code: unknown = isNonRetryable(error) && "code" in error ? error.code : undefined;
-  return typeof code === "string" && code !== "" ? code : error.name || "Error";
+  return (isNonRetryable(error) ? textOf(error, "code") : "") || textOf(error, "name") || "Error";
 }
 
 function messageOf(error: unknown): string {
-  if (isError(error)) return error.message;
+  if (isError(error)) return textOf(error, "message");
   try {
     return String(error);
   } catch {
     // An object whose toString throws: there is nothing to tell about it.
     return "a value that cannot be printed was thrown";
+  }
+}
+
+/** "" if there is none: a property of what was thrown may be anything, or throw itself. */
+function textOf(error: Error, property: "code" | "name" | "message"): string {
+  try {
+    const value: unknown = Reflect.get(error, property);
+    return typeof value === "string" ? value : "";
+  } catch {
+    // The getter's own error says nothing about the handler's.
+    return "";
   }
 }
 

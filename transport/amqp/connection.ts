@@ -95,6 +95,7 @@ export class BrokerConnection {
   #isFull = false;
   #waitingBytes = 0;
   #isChecking = false;
+  #isCorked = false;
 
   constructor(model: ChannelModel, options: ConnectionOptions) {
     this.#model = model;
@@ -103,6 +104,8 @@ export class BrokerConnection {
     model.on("close", (error?: Error) => this.#lose(error ?? new Error("connection closed")));
     model.on("blocked", () => options.onBlocked(true));
     model.on("unblocked", () => options.onBlocked(false));
+    // Before amqplib's own listener, which writes what it held back.
+    socketOf(model)?.prependListener("drain", () => this.#gather());
   }
 
   async setUp(): Promise<void> {
@@ -136,6 +139,7 @@ export class BrokerConnection {
       persistent: options.persistent ?? false,
       headers: options.headers ?? {},
     });
+    this.#gather();
     this.#checkLater();
     return true;
   }
@@ -191,6 +195,24 @@ export class BrokerConnection {
   }
 
   /**
+   * All that is published in one turn leaves in one system call; amqplib alone makes one a message,
+   * which was a quarter of a busy leader's time. It moves frames in an immediate that it asks for
+   * in a tick after a publish, so ours, asked for in the tick after, comes next: nothing is later.
+   */
+  #gather(): void {
+    const socket = socketOf(this.#model);
+    if (this.#isCorked || socket === null) return;
+    this.#isCorked = true;
+    socket.cork();
+    process.nextTick(() =>
+      setImmediate(() => {
+        this.#isCorked = false;
+        socket.uncork();
+      }),
+    );
+  }
+
+  /**
    * amqplib moves frames to the socket in an immediate, for as long as the socket takes them. So
    * when, two immediates after a publish, the socket still takes bytes, nothing of ours waits.
    */
@@ -227,7 +249,10 @@ interface SocketLike {
   readonly writableNeedDrain: boolean;
   readonly destroyed: boolean;
   destroy(error: Error): void;
+  cork(): void;
+  uncork(): void;
   once(event: "drain", listener: () => void): void;
+  prependListener(event: "drain", listener: () => void): void;
 }
 
 /** amqplib's typings hide the socket; it has been `connection.stream` since its first version. */

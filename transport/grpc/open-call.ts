@@ -75,6 +75,8 @@ export class OpenCall implements Call {
     this.#span = startServerSpan(this.method, call.metadata);
     this.traceparent = traceparentOf(this.#span);
     call.on("cancelled", () => {
+      // grpc-js says so of answered calls, too.
+      if (this.#isEnded) return;
       this.abort(refusal("CALL_CANCELLED", "the caller went away before the answer"));
     });
     life.open.add(this);

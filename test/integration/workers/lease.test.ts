@@ -52,6 +52,44 @@ describe("two jobs with one lock key", () => {
     expect(await raw.exists("{quorumq:pipeline}:lock:account:a")).toBe(0);
   });
 
+  test.each([
+    ["is cancelled", 0],
+    ["runs into its timeout", 100],
+  ])("do not overlap when the first %s: its handler is waited for", async (how, timeoutMs) => {
+    const events: string[] = [];
+    const begun = Promise.withResolvers<void>();
+    const kind = `tidy-${timeoutMs}`;
+    const tidy = defineJob({
+      kind,
+      queue: kind,
+      input: z.object({ name: z.string() }),
+      lock: kind,
+      timeoutMs,
+      retry: { maxAttempts: 1 },
+      async handler({ name }, { signal }) {
+        events.push(`${name} begins`);
+        if (name === "first") {
+          begun.resolve();
+          await untilAborted(signal);
+          // What it has under way is brought to an end.
+          await new Promise((resolve) => setTimeout(resolve, 300));
+        }
+        events.push(`${name} ends`);
+        signal.throwIfAborted();
+      },
+    });
+    await pipeline.startWorker([tidy]);
+    const first = await submit(kind, { name: "first" });
+    await begun.promise;
+    const second = await submit(kind, { name: "second" });
+    if (how === "is cancelled") quorum.apply({ kind: "cancel-job", jobId: first, reason: "" });
+    await result(second);
+    expect(events).toEqual(["first begins", "first ends", "second begins", "second ends"]);
+    const [attempt] = job(first).attempts;
+    expect(attempt?.outcome).toBe(how === "is cancelled" ? "cancelled" : "timed-out");
+    expect(job(first)).toMatchObject({ refusedCount: 0 });
+  });
+
   test("take each other's place in Redis only with a higher token", async () => {
     const seen: unknown[] = [];
     const blocked = defineJob({

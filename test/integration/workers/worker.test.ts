@@ -6,6 +6,7 @@ import { AttemptAborted } from "../../../workers/attempt-aborted.ts";
 import { defineJob } from "../../../workers/define-job.ts";
 import { greet } from "../../../workers/handlers/greet.ts";
 import { NonRetryableError } from "../../../workers/non-retryable-error.ts";
+import { createWorkerOn } from "../../../workers/worker.ts";
 import { startPipeline } from "../../support/pipeline.ts";
 
 const QUICK = { initialMs: 10, multiplier: 2, maxMs: 100 };
@@ -200,6 +201,31 @@ describe("a job", () => {
 });
 
 describe("a worker", () => {
+  test("that is closed while its kinds are being registered takes no jobs", async () => {
+    const early = defineJob({ kind: "early", queue: "early", input: anything, handler: () => 1 });
+    const gate = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const propose = quorum.propose.bind(quorum);
+    quorum.propose = async (body, options) => {
+      const outcome = await propose(body, options);
+      asked.resolve();
+      await gate.promise;
+      return outcome;
+    };
+    const worker = createWorkerOn(quorum, {
+      jobs: [early],
+      id: "w-early",
+      redis: { url: pipeline.redis.url, cluster: "pipeline" },
+    });
+    const run = worker.run();
+    await asked.promise;
+    quorum.propose = propose;
+    await worker.close();
+    gate.resolve();
+    await run;
+    expect(await pipeline.raw.client("LIST")).not.toContain("w-early:take");
+  });
+
   test("passes a job of a kind that it does not know on to one that does", async () => {
     const one = defineJob({ kind: "one", queue: "shared", input: anything, handler: () => 1 });
     const two = defineJob({ kind: "two", queue: "shared", input: anything, handler: () => 2 });

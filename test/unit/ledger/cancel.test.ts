@@ -1,8 +1,8 @@
 // Rules of ledger/cancel.ts.
 
 import { describe, expect, test } from "@jest/globals";
-import { counts } from "../../../ledger/ledger.ts";
-import { START_MS, World } from "./world.ts";
+import { counts, nextDueMs } from "../../../ledger/ledger.ts";
+import { LEASE_MS, START_MS, World } from "./world.ts";
 
 describe("cancelling", () => {
   test.each([
@@ -37,6 +37,39 @@ describe("cancelling", () => {
     });
     expect(world.job(id)).toMatchObject({ state: "cancelled", result: null, refusedCount: 1 });
     expect(counts(world.ledger)).toMatchObject({ cancelled: 1, recorded: 0, attemptsLost: 0 });
+  });
+
+  test("a running job keeps its keys until its worker says that the handler has stopped", () => {
+    const world = new World();
+    const [id, next] = [world.add({ lockKeys: ["a"] }), world.add({ lockKeys: ["a"] })];
+    const token = world.begin(id);
+    world.cancel(id);
+    expect(world.start(next)).toMatchObject({ reason: "locked", lockKey: "a" });
+    const stopped = { kind: "fenced", token, currentToken: 0, state: "cancelled" };
+    expect(world.fail(id, token, "handed-back")).toMatchObject(stopped);
+    expect(world.changes).toEqual([`${next} unparked`]);
+    // It recorded nothing, so nothing was refused; nor when it is told again.
+    expect(world.fail(id, token, "handed-back")).toMatchObject(stopped);
+    expect(world.changes).toEqual([]);
+    expect(world.job(id)).toMatchObject({ state: "cancelled", refusedCount: 0 });
+    world.begin(next);
+  });
+
+  test("a running job keeps its keys no longer than its lease", () => {
+    const world = new World();
+    const [id, next] = [world.add({ lockKeys: ["a"] }), world.add({ lockKeys: ["a"] })];
+    const token = world.begin(id);
+    world.at(5_000).cancel(id);
+    world.start(next);
+    expect(world.renew({ jobId: id, token })).toMatchObject({ stale: [{ state: "cancelled" }] });
+    expect(nextDueMs(world.ledger)).toBe(START_MS + LEASE_MS);
+    world.at(LEASE_MS).tick();
+    expect(world.changes).toEqual([`${next} unparked`]);
+    // Late, and without keys by now: a receipt, as ever.
+    world.begin(next);
+    expect(world.succeed(id, token)).toMatchObject({ kind: "fenced", state: "cancelled" });
+    expect(world.changes).toEqual([]);
+    expect(world.job(id).refusedCount).toBe(1);
   });
 
   test("twice is once", () => {

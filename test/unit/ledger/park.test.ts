@@ -54,7 +54,6 @@ describe("lock keys", () => {
       "handed-back",
       (world: World, id: string, token: number) => world.fail(id, token, "handed-back"),
     ],
-    ["cancelled", (world: World, id: string) => world.cancel(id)],
     ["lost", (world: World) => world.at(LEASE_MS).tick()],
   ])("an attempt that ends %s frees its keys for the first in line", (_, end) => {
     const world = unlimited();

@@ -56,6 +56,25 @@ describe("a result", () => {
 });
 
 describe("something thrown", () => {
+  test.each([
+    ["no message", Object.assign(new Error("gone"), { message: undefined })],
+    ["an object as message", Object.assign(new Error(), { message: { why: "odd" } })],
+    ["a number as name", Object.assign(new Error("named"), { name: 7 })],
+    [
+      "a message that cannot be read",
+      Object.defineProperty(new Error(), "message", {
+        get() {
+          throw new Error("no");
+        },
+      }),
+    ],
+  ])("is reported even if it has %s", (_what, odd) => {
+    const { outcome, error } = threw(odd);
+    expect(outcome).toBe("failed");
+    expect([typeof error?.code, typeof error?.message]).toEqual(["string", "string"]);
+    expect(error?.code).not.toBe("");
+  });
+
   test("is retryable, with the name of its class as code", () => {
     class StripeError extends Error {
       override readonly name = "StripeError";
