@@ -1,8 +1,9 @@
 // The life of a long-running process: start, say that it is ready, run, drain, end.
 //
 // Guarantees: the same for node, gateway and worker. Telemetry is up before the first span and
-// flushed after the last. A drain that exceeds the grace is cut; a part that fails for good ends
-// the process with code 1, for whoever supervises it to start it again.
+// flushed after the last. A drain that exceeds the grace is cut; a part that fails for good, or a
+// bug that nobody caught, is logged and ends the process with code 1, for whoever supervises it to
+// start it again. A signal ends it also while it waits to become ready.
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../transport/telemetry/logger.ts";
@@ -44,13 +45,22 @@ const LAST_WORDS_MS = 2_000;
 export async function serve(served: Served): Promise<ExitCode> {
   const { role, id, logger, graceMs } = served;
   const shutdown = watchForShutdown((code) => process.exit(code));
+  // Only looked at: Node itself then ends the process. Promises that nobody awaits count, too.
+  process.on("uncaughtExceptionMonitor", (error, origin) => {
+    logger.fatal({ err: error, origin }, `${role} has a bug and ends`);
+  });
   const telemetry = startTelemetry({
     serviceName: `quorumq-${role}`,
     instanceId: id,
     version: VERSION,
   });
   try {
-    const running = await served.start();
+    // It may wait for a broker that does not come; what it holds goes with the process.
+    const running = await Promise.race([served.start(), shutdown.requested]);
+    if (typeof running === "string") {
+      logger.info({ reason: running }, `${role} ends before it was ready`);
+      return ExitCode.Ok;
+    }
     const ready: ReadyMessage = { kind: "ready", ports: running.ports };
     process.send?.(ready);
     logger.info({ ports: running.ports }, `${role} is ready`);

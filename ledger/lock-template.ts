@@ -9,6 +9,8 @@ import type { JobSpec } from "./command.ts";
 
 export type LockKeys = { readonly keys: readonly string[] } | { readonly unfilled: string };
 
+/** In characters; what is named outright is held to the same by whoever proposes. */
+export const LOCK_KEY_LENGTH_MAX = 256;
 const FIELD = /\{([^{}]*)\}/g;
 
 export function lockKeysOf(spec: JobSpec, templates: readonly string[]): LockKeys {
@@ -26,7 +28,7 @@ export function lockKeysOf(spec: JobSpec, templates: readonly string[]): LockKey
   return { keys: [...keys] };
 }
 
-/** "" if a field is missing. */
+/** "" if a field is missing, or so long that the key would be. */
 function fill(template: string, fields: ReadonlyMap<string, unknown>): string {
   let isFilled = true;
   const key = template.replace(FIELD, (_, name: string) => {
@@ -38,7 +40,7 @@ function fill(template: string, fields: ReadonlyMap<string, unknown>): string {
     return "";
   });
   // A lone surrogate becomes U+FFFD on the wire and in Redis: the ledger has to hold what they do.
-  return isFilled ? key.toWellFormed() : "";
+  return isFilled && key.length <= LOCK_KEY_LENGTH_MAX ? key.toWellFormed() : "";
 }
 
 function fieldsOf(payload: Uint8Array): ReadonlyMap<string, unknown> {

@@ -5,10 +5,10 @@
 //
 // Guarantees: no two live attempts hold one key, and none takes it while the handler of a cancelled
 // one may still run. A parked job always waits for a key that is held or put by for another queued
-// job: each time a key comes free the line is looked at, so none is stranded. The line is first come, first served; a job that has to park again keeps its place.
-// A claim keeps the rest of the line back, so that one release wakes one job and not all; it does
-// not bind those who start, and it ends by itself, so that a job whose queue has no workers cannot
-// keep a key from others.
+// job: each time a key comes free the line is looked at, so none is stranded. The line is first
+// come, first served; a job that has to park again keeps its place. A claim keeps the rest of the
+// line back, so that one release wakes one job and not all; it does not bind those who start, and
+// it ends by itself, so that a job whose queue has no workers cannot keep a key from others.
 // Does not own: Redis' copy of the locks (transport/redis).
 
 import { assert } from "./assert.ts";

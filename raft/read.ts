@@ -42,20 +42,26 @@ export function advanceReads(node: RaftNode): void {
   const { leading } = node;
   if (leading === null || leading.reads.length === 0) return;
   if (node.commitIndex < leading.termStartIndex) return;
-  for (const read of leading.reads) read.readIndex ??= node.commitIndex;
+  // Only the last ones can be without: each step costs what is new, not all that waits.
+  for (let place = leading.reads.length - 1; place >= 0; place -= 1) {
+    const read = leading.reads[place];
+    if (read === undefined || read.readIndex !== null) break;
+    read.readIndex = node.commitIndex;
+  }
   const newest = leading.reads.at(-1)?.round ?? 0;
   // A round that gets lost is followed by the next heartbeats, which are a round as well.
   if (newest > leading.round && confirmedRound(node, leading) === leading.round) {
     sendHeartbeats(node);
   }
   const confirmed = confirmedRound(node, leading);
-  const open: OpenRead[] = [];
-  for (const read of leading.reads) {
-    const { requestId, readIndex } = read;
-    if (readIndex === null || read.round > confirmed) open.push(read);
-    else node.outbox.emit({ kind: "read-ready", requestId, readIndex });
+  // Their rounds never fall along the list.
+  let readyCount = 0;
+  for (const { requestId, round, readIndex } of leading.reads) {
+    if (readIndex === null || round > confirmed) break;
+    node.outbox.emit({ kind: "read-ready", requestId, readIndex });
+    readyCount += 1;
   }
-  leading.reads = open;
+  if (readyCount > 0) leading.reads.splice(0, readyCount);
 }
 
 function confirmedRound(node: RaftNode, leading: LeaderState): number {

@@ -26,6 +26,7 @@ import { checkCommand } from "./command-check.ts";
 import { decodeCommand, encodeCommand } from "./command-codec.ts";
 import { HeldSends } from "./held-sends.ts";
 import { jobEventOf } from "./job-event.ts";
+import { LeaderClock } from "./leader-clock.ts";
 import * as limit from "./limit.ts";
 import type { LogStore } from "./log-store.ts";
 import { OpenCalls } from "./open-calls.ts";
@@ -74,7 +75,7 @@ export interface DriverStatus {
 type Admission =
   | { readonly kind: "refused"; readonly reason: Refused_Reason }
   | { readonly kind: "read"; readonly read: Read }
-  | { readonly kind: "proposal"; readonly body: CommandBody };
+  | { readonly kind: "proposal"; readonly command: string; readonly data: Uint8Array };
 
 export class Driver implements PeerLinkListener, ClientMailboxListener {
   readonly ledger: Ledger;
@@ -82,6 +83,7 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
   readonly #node: RaftNode;
   readonly #calls: OpenCalls;
   readonly #held: HeldSends;
+  readonly #clock = new LeaderClock(() => this.ledger.clockMs);
   #peers: PeerLink | null = null;
   #mailbox: ClientMailbox | null = null;
   #inbox: Input[] = [];
@@ -126,7 +128,10 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     });
     this.#term = recovered.hardState.currentTerm;
     this.#calls = new OpenCalls((replyTo, answer) => this.#answer(replyTo, answer));
-    this.#held = new HeldSends((to, message) => this.#peers?.send(to, message));
+    this.#held = new HeldSends((to, message) => {
+      // A write can become durable after the end: what waited for it is not said any more.
+      if (!this.#isStopped) this.#peers?.send(to, message);
+    });
   }
 
   /** Begins: from here on the node votes, follows and leads. */
@@ -189,14 +194,11 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
       const { read } = admitted;
       this.#reads.push(this.#calls.open({ kind: "read", replyTo, callId, read }));
     } else {
-      const span = startCommitSpan(
-        this.#options.nodeId,
-        this.#term,
-        traceparent,
-        admitted.body.kind,
-      );
+      const { command, data } = admitted;
+      const span = startCommitSpan(this.#options.nodeId, this.#term, traceparent, command);
       const requestId = this.#calls.open({ kind: "proposal", replyTo, callId, span });
-      this.#propose(requestId, admitted.body, span === null ? "" : traceparentOf(span));
+      const own = span === null ? "" : traceparentOf(span);
+      this.#proposals.push({ requestId, data, traceparent: own });
     }
   }
 
@@ -213,21 +215,15 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     const checked = checkCommand(call.call.value);
     // A poison entry is refused here: once committed, every replica would have to live with it.
     if ("malformed" in checked) return refused(Refused_Reason.REASON_MALFORMED);
-    return { kind: "proposal", body: checked.ok };
-  }
-
-  #propose(requestId: number, body: CommandBody, traceparent: string): void {
-    const data = encodeCommand({
-      timeMs: Date.now(),
-      random: Math.floor(Math.random() * 2 ** 32),
-      body,
-    });
-    this.#proposals.push({ requestId, data, traceparent });
+    const data = stamped(checked.ok, this.#clock.nowMs());
+    // No message could carry it: a leader that appended it would never commit anything again.
+    if (data.byteLength > limit.COMMAND_BYTES_MAX) return refused(Refused_Reason.REASON_MALFORMED);
+    return { kind: "proposal", command: checked.ok.kind, data };
   }
 
   #proposeOwn(body: CommandBody): number {
     const requestId = this.#calls.open({ kind: "proposal", replyTo: null, callId: 0, span: null });
-    this.#propose(requestId, body, "");
+    this.#proposals.push({ requestId, data: stamped(body, this.#clock.nowMs()), traceparent: "" });
     this.#schedule();
     return requestId;
   }
@@ -236,7 +232,10 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     this.#push({ kind: "tick", nowMs: performance.now() });
     if (!this.#isLeading || this.#openTickId !== null) return;
     const dueMs = nextDueMs(this.ledger);
-    if (dueMs === null || dueMs > Date.now()) return;
+    if (dueMs === null || dueMs > this.#clock.nowMs()) return;
+    // Before the tick: no lease may end because the clock was set.
+    if (this.#clock.takeLeap())
+      this.#proposeOwn({ kind: "open-term", leader: this.#options.nodeId });
     this.#openTickId = this.#proposeOwn({ kind: "tick" });
   }
 
@@ -333,36 +332,35 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
   }
 
   #applySome(): void {
-    const entries = this.#toApply.slice(0, APPLY_BATCH_ENTRIES_MAX);
+    const entries = this.#toApply.splice(0, APPLY_BATCH_ENTRIES_MAX);
     if (entries.length === 0) return;
-    this.#toApply = this.#toApply.slice(entries.length);
-    const changes: Change[] = [];
-    for (const entry of entries) this.#apply(entry, changes);
-    if (changes.length > 0) {
-      if (this.#isLeading) {
-        const timeMs = Date.now();
-        this.#mailbox?.publishEvents(changes.map((c) => jobEventOf(c, this.#term, timeMs)));
-      }
-      this.#options.onChanges(changes);
-    }
+    for (const entry of entries) this.#apply(entry);
     this.#push({ kind: "applied", nowMs: performance.now(), index: this.#lastApplied });
   }
 
-  #apply(entry: Entry, changes: Change[]): void {
+  #apply(entry: Entry): void {
     this.#lastApplied = entry.index;
     if (entry.kind !== EntryKind.Command) {
       this.#calls.applied(entry.index, entry.term, null);
       return;
     }
     const command = decodeCommand(entry.data);
-    const applied = apply(this.ledger, entry.index, command);
-    changes.push(...applied.changes);
-    this.#calls.applied(entry.index, entry.term, applied.result);
+    const { result, changes } = apply(this.ledger, entry.index, command);
+    this.#calls.applied(entry.index, entry.term, result);
+    if (changes.length > 0) this.#tell(changes);
     if (command.body.kind === "tick") this.#openTickId = null;
     // Our own term's first command: all that was committed before is applied now.
     if (command.body.kind === "open-term" && entry.term === this.#term) {
       this.#setLeading(this.#role === Role.Leader);
     }
+  }
+
+  /** Before the next entry: the jobs are the ledger's own, and it may change them. */
+  #tell(changes: readonly Change[]): void {
+    if (this.#isLeading) {
+      this.#mailbox?.publishEvents(changes.map((c) => jobEventOf(c, this.#term, Date.now())));
+    }
+    this.#options.onChanges(changes);
   }
 
   #setLeading(isLeading: boolean): void {
@@ -394,4 +392,9 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
   #answer(replyTo: string, answer: Answer): void {
     if (!this.#isStopped) this.#mailbox?.answer(replyTo, answer);
   }
+}
+
+/** The leader's time and randomness go into the log, so that all replicas apply the same. */
+function stamped(body: CommandBody, timeMs: number): Uint8Array {
+  return encodeCommand({ timeMs, random: Math.floor(Math.random() * 2 ** 32), body });
 }

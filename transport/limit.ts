@@ -6,6 +6,8 @@ export const PAYLOAD_BYTES_MAX = 256 * 1024;
 export const GRPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** An AMQP message of ours; RabbitMQ 4 refuses 16 MiB and more by default. */
 export const AMQP_MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** A command as an entry's data: with its envelope it has to fit one message to each peer. */
+export const COMMAND_BYTES_MAX = AMQP_MESSAGE_BYTES_MAX - 64 * 1024;
 /** Entries a peer is sent in one AppendEntries: by count, and by bytes (one entry always goes). */
 export const APPEND_ENTRIES_MAX = 256;
 export const APPEND_BYTES_MAX = 512 * 1024;
@@ -51,7 +53,7 @@ export const LEASE_MS_MAX = 60 * 60 * 1_000;
 export const DURATION_MS_MAX = 3_650 * 24 * 60 * 60 * 1_000;
 /** The last millisecond of a google.protobuf.Timestamp, in the year 9999. */
 export const TIME_MS_MAX = 253_402_300_799_999;
-/** Payloads and results in one answer to a read; one job always goes. */
+/** Jobs in one answer to a read, with all that they hold; one job always goes. */
 export const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** A text in a gRPC trailer, characters; peers refuse header lists over 8 to 16 KiB. */
 export const TRAILER_TEXT_LENGTH_MAX = 300;

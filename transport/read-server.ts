@@ -1,11 +1,12 @@
 // Answers clients' reads from a ledger that has applied enough (ReadIndex is the driver's part).
 //
-// Guarantees: an answer fits one message: a list gives at most a page, and a read of many jobs
-// stops with has_more before the bytes get too many, in the order asked. What is returned shares
-// nothing that the ledger will change.
+// Guarantees: an answer fits one message: a list gives at most a page, and both a list and a read
+// of many jobs stop with has_more before the bytes get too many, in the order asked. What is
+// returned shares nothing that the ledger will change.
 // Does not own: whether this node may answer (driver.ts), nor page tokens (grpc).
 
 import assert from "node:assert";
+import type { Job, JobError } from "../ledger/job.ts";
 import { getJob, type Ledger, listJobs } from "../ledger/ledger.ts";
 import type {
   ReadJobs,
@@ -16,7 +17,7 @@ import type {
 import type { GetClusterResponse } from "../protos/gen/quorumq/v1/cluster_service.ts";
 import type { Job as WireJob } from "../protos/gen/quorumq/v1/job.ts";
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, READ_BYTES_MAX } from "./limit.ts";
-import { fromWireState, toWireJob } from "./result-codec.ts";
+import { fromWireState, toWireJob, type WireJobOptions } from "./result-codec.ts";
 
 /** `index` is what the ledger has applied; `cluster` must be given for a read of the cluster. */
 export function answerRead(
@@ -44,7 +45,7 @@ function jobsOf(ledger: Ledger, { jobIds }: ReadJobs): { jobs: WireJob[]; hasMor
   for (const [position, id] of jobIds.entries()) {
     const job = getJob(ledger, id);
     if (job === undefined) continue;
-    bytes += job.payload.byteLength + (job.result?.byteLength ?? 0);
+    bytes += bytesOf(job, { hasBodies: true });
     const isFull = position >= PAGE_SIZE_MAX || bytes > READ_BYTES_MAX;
     if (isFull && jobs.length > 0) return { jobs, hasMore: true };
     jobs.push(toWireJob(job, { hasBodies: true }));
@@ -55,12 +56,41 @@ function jobsOf(ledger: Ledger, { jobIds }: ReadJobs): { jobs: WireJob[]; hasMor
 function pageOf(ledger: Ledger, list: ReadList): { jobs: WireJob[]; hasMore: boolean } {
   const limit = Math.min(list.pageSize === 0 ? PAGE_SIZE_DEFAULT : list.pageSize, PAGE_SIZE_MAX);
   const state = fromWireState(list.state);
-  const { jobs, hasMore } = listJobs(ledger, {
+  const page = listJobs(ledger, {
     beforeJobId: list.beforeJobId,
     state,
     kind: list.kind,
     queue: list.queue,
     limit,
   });
-  return { jobs: jobs.map((job) => toWireJob(job, { hasBodies: false })), hasMore };
+  const jobs: WireJob[] = [];
+  let bytes = 0;
+  for (const job of page.jobs) {
+    bytes += bytesOf(job, { hasBodies: false });
+    if (bytes > READ_BYTES_MAX && jobs.length > 0) return { jobs, hasMore: true };
+    jobs.push(toWireJob(job, { hasBodies: false }));
+  }
+  return { jobs, hasMore: page.hasMore };
+}
+
+/** Of a job and of an attempt or receipt: numbers, times, tags, and texts of a fixed length. */
+const JOB_BYTES = 512;
+const RECORD_BYTES = 128;
+/** The most that a UTF-16 code unit takes in UTF-8. */
+const CHARACTER_BYTES = 3;
+
+/** No less than what the job takes in an answer: what failed often has much to tell. */
+function bytesOf(job: Readonly<Job>, { hasBodies }: WireJobOptions): number {
+  let characters = job.id.length + job.kind.length + job.queue.length + job.idempotencyKey.length;
+  characters += job.parkedFor.length + lengthOf(job.error);
+  for (const key of job.lockKeys) characters += key.length;
+  for (const attempt of job.attempts) characters += attempt.worker.length + lengthOf(attempt.error);
+  for (const receipt of job.receipts) characters += receipt.worker.length;
+  const records = job.attempts.length + job.receipts.length + job.lockKeys.length;
+  const bodies = hasBodies ? job.payload.byteLength + (job.result?.byteLength ?? 0) : 0;
+  return JOB_BYTES + records * RECORD_BYTES + characters * CHARACTER_BYTES + bodies;
+}
+
+function lengthOf(error: JobError | null): number {
+  return error === null ? 0 : error.code.length + error.message.length;
 }

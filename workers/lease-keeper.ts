@@ -9,6 +9,7 @@
 import type { CommandBody } from "../ledger/command.ts";
 import type { Fenced } from "../protos/gen/node/v1/exchange.ts";
 import { JobState } from "../protos/gen/quorumq/v1/job.ts";
+import { RENEWALS_MAX } from "../transport/limit.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import type { RedisLock } from "../transport/redis/redis-lock.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
@@ -47,6 +48,7 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | null = null;
   #round: Promise<void> | null = null;
   #nextRoundMs = 0;
+  #isRenewingLocks = false;
   readonly #forgetEvents: () => void;
 
   constructor(options: LeaseKeeperOptions) {
@@ -127,12 +129,11 @@ export class LeaseKeeper {
     if (leases.length === 0) return;
     const sentMs = performance.now();
     this.#nextRoundMs = sentMs + this.#options.leaseMs * RENEW_PART;
-    const [isAnswered] = await Promise.all([
-      this.#renewLeases(leases, sentMs),
-      ...leases.map((lease) => this.#renewLocks(lease)),
-    ]);
-    // Nothing was renewed: not again in a third of a lease, but at the next look.
-    if (!isAnswered) this.#nextRoundMs = performance.now();
+    this.#renewLocksOf(leases);
+    const parts = partsOf(leases).map((part) => this.#renewLeases(part, sentMs));
+    const answers = await Promise.all(parts);
+    // Not all was renewed: not again in a third of a lease, but at the next look.
+    if (answers.includes(false)) this.#nextRoundMs = performance.now();
   }
 
   async #renewLeases(leases: readonly Lease[], sentMs: number): Promise<boolean> {
@@ -162,6 +163,19 @@ export class LeaseKeeper {
     return true;
   }
 
+  /** Beside the leases: a Redis that hangs must not keep them from being renewed. */
+  #renewLocksOf(leases: readonly Lease[]): void {
+    if (this.#isRenewingLocks) return;
+    this.#isRenewingLocks = true;
+    Promise.all(leases.map((lease) => this.#renewLocks(lease)))
+      .catch((error: unknown) => {
+        this.#options.logger.error({ error: String(error) }, "renewing locks failed");
+      })
+      .finally(() => {
+        this.#isRenewingLocks = false;
+      });
+  }
+
   async #renewLocks(lease: Lease): Promise<void> {
     const { locks, leaseMs, logger } = this.#options;
     const hold = await locks.renew(lease.lockKeys, lease.token, leaseMs);
@@ -180,6 +194,15 @@ export class LeaseKeeper {
     this.#options.logger.warn({ job_id: lease.jobId, token: lease.token, why }, "lease lost");
     lease.lost(why);
   }
+}
+
+/** As many as one command may name. */
+function partsOf(leases: readonly Lease[]): readonly (readonly Lease[])[] {
+  const parts: Lease[][] = [];
+  for (let start = 0; start < leases.length; start += RENEWALS_MAX) {
+    parts.push(leases.slice(start, start + RENEWALS_MAX));
+  }
+  return parts;
 }
 
 function nameOf({ jobId, token }: { readonly jobId: string; readonly token: number }): string {

@@ -10,6 +10,7 @@
 import assert from "node:assert";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { KEY_LENGTH_MAX, LEASE_MS_MAX } from "../transport/limit.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import {
   createBullJobWorker,
@@ -90,7 +91,16 @@ class QuorumWorker implements Worker {
     this.id = options.id ?? `worker-${randomUUID().slice(0, 8)}`;
     this.#jobs = byKind(options.jobs);
     this.#leaseMs = options.leaseMs ?? LEASE_MS_DEFAULT;
-    assert(this.#leaseMs >= LEASE_MS_MIN, `leaseMs is at least ${LEASE_MS_MIN}`);
+    assert(
+      Number.isInteger(this.#leaseMs) &&
+        this.#leaseMs >= LEASE_MS_MIN &&
+        this.#leaseMs <= LEASE_MS_MAX,
+      `leaseMs is a whole number from ${LEASE_MS_MIN} to ${LEASE_MS_MAX}, got ${this.#leaseMs}`,
+    );
+    assert(
+      this.id !== "" && this.id.length <= KEY_LENGTH_MAX,
+      `a worker's id has 1 to ${KEY_LENGTH_MAX} characters, got ${this.id.length}`,
+    );
     this.#logger = options.logger ?? silentLogger();
     this.#locks = createRedisLock({ ...options.redis, id: this.id, logger: this.#logger });
     const parts = {
@@ -117,7 +127,8 @@ class QuorumWorker implements Worker {
       signal: this.#draining.signal,
       logger: this.#logger,
     });
-    if (!isRegistered) return;
+    // Closed meanwhile: nobody would close what is opened from here on.
+    if (!isRegistered || this.#draining.signal.aborted) return;
     const queues = new Set([...this.#jobs.values()].map((job) => job.queue));
     this.#jobWorkers = [...queues].map((queue) =>
       createBullJobWorker({

@@ -56,6 +56,7 @@ export class DriverCluster {
   start(id: NodeId, store = new MemoryLogStore()): Member {
     this.#seed += 1;
     const told = this.#told.bind(this);
+    store.onAsked = () => told();
     const driver = new Driver({
       cluster: "test",
       nodeId: id,
@@ -78,7 +79,10 @@ export class DriverCluster {
         ...port,
         answer: (_replyTo, { callId, answer }) => told(member.answers.set(callId, answer)),
         announce: (term) => told(member.announced.push(term)),
-        publishEvents: (events) => told(member.events.push(...events)),
+        publishEvents: (events) => {
+          for (const event of events) member.events.push(event);
+          told();
+        },
       },
     );
     return member;

@@ -15,6 +15,8 @@ interface Waiting {
 
 export class MemoryLogStore implements LogStore {
   readonly recovered: Recovered;
+  /** Told of each write that is asked for. */
+  onAsked: () => void = () => undefined;
   #hardState: HardState;
   #entries: Entry[];
   #isHeld = false;
@@ -48,6 +50,7 @@ export class MemoryLogStore implements LogStore {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ write, resolve, reject });
       if (!this.#isHeld) this.#sync();
+      this.onAsked();
     });
   }
 

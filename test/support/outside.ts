@@ -2,8 +2,12 @@
 
 import { readFileSync, watch } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import amqp from "amqplib";
 import type { LocalStack } from "./stack.ts";
+
+const MANAGEMENT_TRIES = 60;
+const MANAGEMENT_PAUSE_MS = 250;
 
 /** A listing of RabbitMQ's management API, of the stack's virtual host. */
 export async function management(
@@ -18,6 +22,23 @@ export async function management(
   });
   if (!answer.ok) throw new Error(`RabbitMQ management: ${what}: ${answer.status}`);
   return (await answer.json()) as Readonly<Record<string, unknown>>[];
+}
+
+/**
+ * The listing once it shows what is waited for: RabbitMQ's management learns of connections and
+ * queues some seconds after they exist, and tells nobody when.
+ */
+export async function untilManagementShows(
+  stack: LocalStack,
+  what: "connections" | "queues",
+  isShown: (names: readonly string[]) => boolean,
+): Promise<readonly string[]> {
+  const field = what === "connections" ? "user_provided_name" : "name";
+  for (let tries = 1; ; tries += 1) {
+    const names = (await management(stack, what)).map((row) => String(row[field]));
+    if (isShown(names) || tries === MANAGEMENT_TRIES) return names;
+    await delay(MANAGEMENT_PAUSE_MS);
+  }
 }
 
 /** Random bytes into every mailbox of every node: Raft's two lanes and the clients' calls. */

@@ -56,6 +56,7 @@ export function createBullJobWorker(options: JobWorkerOptions): JobWorker {
   const { url, queue, logger } = options;
   const name = `quorumq:${options.id}:take:${queue}`;
   const redis = connectRedis({ url, name, mode: "blocking", logger });
+  const duplicates = trackDuplicates(redis);
   const worker = new Worker<DeliveryData>(queue, (job, token) => take(job, token ?? "", options), {
     connection: redis,
     prefix: queuePrefix(options.cluster),
@@ -81,19 +82,36 @@ export function createBullJobWorker(options: JobWorkerOptions): JobWorker {
   return {
     isReady: () => redis.status === "ready" && worker.isRunning(),
     pause: () => worker.pause(true),
-    close: () => closeWithin(worker, redis, logger),
+    close: () => closeWithin(worker, redis, duplicates, logger),
   };
+}
+
+/** BullMQ pops over a copy of the connection that it keeps to itself; we must be able to cut it. */
+function trackDuplicates(redis: Redis): readonly Redis[] {
+  const duplicates: Redis[] = [];
+  const duplicate = redis.duplicate.bind(redis);
+  redis.duplicate = (override) => {
+    const copy = duplicate(override);
+    duplicates.push(copy);
+    return copy;
+  };
+  return duplicates;
 }
 
 /**
  * BullMQ's own close waits for Redis to come back, even if it goes away half-way: then what it
  * waits for is cut off, and its deliveries stall and are given out again.
  */
-async function closeWithin(worker: Worker, redis: Redis, logger: Logger): Promise<void> {
+async function closeWithin(
+  worker: Worker,
+  redis: Redis,
+  duplicates: readonly Redis[],
+  logger: Logger,
+): Promise<void> {
   const isForced = redis.status !== "ready";
   const closed = worker.close(isForced).then(() => true);
   const isClosed = await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })]);
-  redis.disconnect();
+  for (const connection of [redis, ...duplicates]) connection.disconnect();
   if (isClosed) return;
   const isCut = await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })]);
   logger.warn({ queue: worker.name, is_cut: isCut }, "closed without Redis");

@@ -75,7 +75,7 @@ export function submitRefused(refused: SubmitRefused, paths: readonly string[]):
     case SubmitRefused_Reason.REASON_UNKNOWN_QUEUE:
       return wrong("queue", `is not known: ${quoted(value)}; no worker registered the kind there`);
     case SubmitRefused_Reason.REASON_LOCK_TEMPLATE_UNFILLED:
-      return wrong("payload", `has no value for the kind's lock template ${quoted(value)}`);
+      return wrong("payload", `has no value that fits the kind's lock template ${quoted(value)}`);
     case SubmitRefused_Reason.REASON_IDEMPOTENCY_KEY_REUSED:
       return refusal(
         "IDEMPOTENCY_KEY_REUSED",

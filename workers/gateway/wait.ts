@@ -91,7 +91,7 @@ export async function ended(
     missing: () => reject(jobNotFound(jobId)),
   });
   const forget = onAbort(signals, reject);
-  const timer = setTimeout(() => resolve(null), Math.max(0, leftMs()));
+  const timer = setTimeout(() => resolve(null), Math.min(Math.max(0, leftMs()), TIMER_MS_MAX));
   try {
     return await promise;
   } finally {

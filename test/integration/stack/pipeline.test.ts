@@ -12,11 +12,13 @@ import { chargeOrder } from "../../../workers/examples/charge-order.ts";
 import { failureOf } from "../../support/edge.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 import { jobSpec } from "../../support/job-spec.ts";
-import { logCounts, management, publishGarbage } from "../../support/outside.ts";
+import { logCounts, publishGarbage, untilManagementShows } from "../../support/outside.ts";
 import { LocalStack } from "../../support/stack.ts";
 import { atEnd } from "../../support/teardown.ts";
 
 jest.setTimeout(120_000);
+
+const NODE_IDS = ["n1", "n2", "n3"];
 
 let stack: LocalStack;
 let connection: JobsConnection;
@@ -48,21 +50,21 @@ describe("the local stack", () => {
   });
 
   test("shows its connections and mailboxes by name in RabbitMQ's management", async () => {
-    const connections = await management(stack, "connections");
-    const names = connections.map(({ user_provided_name: name }) => name);
-    for (const id of ["n1", "n2", "n3"]) {
-      for (const use of ["raft publish", "raft consume", "clients publish", "clients consume"]) {
-        expect(names).toContain(`quorumq ${id} ${use}`);
-      }
-    }
-    const queues = (await management(stack, "queues")).map(({ name }) => String(name));
-    for (const id of ["n1", "n2", "n3"]) {
-      expect(queues).toContainEqual(
-        expect.stringMatching(new RegExp(`^quorumq\\..*\\.raft\\.${id}\\.\\d+\\.control$`)),
-      );
-      expect(queues).toContainEqual(
-        expect.stringMatching(new RegExp(`^quorumq\\..*\\.raft\\.${id}\\.\\d+\\.append$`)),
-      );
+    const uses = ["raft publish", "raft consume", "clients publish", "clients consume"];
+    const wanted = NODE_IDS.flatMap((id) => uses.map((use) => `quorumq ${id} ${use}`));
+    const connections = await untilManagementShows(stack, "connections", (names) =>
+      wanted.every((name) => names.includes(name)),
+    );
+    expect(connections).toEqual(expect.arrayContaining(wanted));
+    const mailboxes = NODE_IDS.flatMap((id) => [
+      new RegExp(`^quorumq\\..*\\.raft\\.${id}\\.\\d+\\.control$`),
+      new RegExp(`^quorumq\\..*\\.raft\\.${id}\\.\\d+\\.append$`),
+    ]);
+    const queues = await untilManagementShows(stack, "queues", (names) =>
+      mailboxes.every((mailbox) => names.some((name) => mailbox.test(name))),
+    );
+    for (const mailbox of mailboxes) {
+      expect(queues).toContainEqual(expect.stringMatching(mailbox));
     }
   });
 
@@ -76,7 +78,7 @@ describe("the local stack", () => {
 
   test("tells the cluster as its leader sees it", async () => {
     const cluster = await connection.cluster.getCluster({});
-    expect(cluster.nodes.map(({ id }) => id)).toEqual(["n1", "n2", "n3"]);
+    expect(cluster.nodes.map(({ id }) => id)).toEqual(NODE_IDS);
     expect(cluster.nodes.map(({ incarnation }) => incarnation)).toEqual([1, 1, 1]);
     expect(cluster.commitIndex).toBeGreaterThan(0);
   });
@@ -136,7 +138,7 @@ describe("bad input", () => {
     const before = await connection.cluster.getCluster({});
     await publishGarbage(stack, 20);
     // Each node says what it dropped when it changes; the leader goes on as before.
-    await logCounts(stack, ["n1", "n2", "n3"], 20);
+    await logCounts(stack, NODE_IDS, 20);
     const after = await connection.cluster.getCluster({});
     expect([after.leaderId, after.term]).toEqual([before.leaderId, before.term]);
     const { job } = await connection.jobs.runJob({ job: greetSpec("after garbage") });

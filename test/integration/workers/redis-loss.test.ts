@@ -67,6 +67,26 @@ describe("a Redis that is wiped under load", () => {
 });
 
 describe("a Redis that is away", () => {
+  test("when a worker starts and the leader changes costs waiting, not jobs", async () => {
+    const late = defineJob({
+      kind: "late",
+      queue: "late",
+      input: numbered,
+      lock: "late",
+      handler: ({ n }) => n,
+    });
+    await redis.stop();
+    const worker = await pipeline.startWorker([late]);
+    const jobIds = [await submit("late", { n: 0 }), await submit("late", { n: 1 })];
+    pipeline.dispatcher.stop();
+    expect(pipeline.dispatcher.pendingCount()).toBe(0);
+    pipeline.dispatcher.start();
+    await redis.start();
+    expect(await Promise.all(jobIds.map(result))).toEqual([0, 1]);
+    expect(worker.isReady()).toBe(true);
+    await worker.close();
+  }, 30_000);
+
   test("keeps no job from being accepted, and gets them all when it is back", async () => {
     const patient = defineJob({
       kind: "patient",
@@ -116,6 +136,39 @@ describe("a Redis that is away", () => {
     gate.resolve();
     expect(await Promise.all([result(first), result(second)])).toEqual([0, 1]);
     expect(job(second).attempts[0]?.startMs).toBeGreaterThanOrEqual(job(first).endMs);
+  }, 30_000);
+});
+
+describe("a Redis that hangs", () => {
+  test("costs no running attempt its lease, however short that is", async () => {
+    const begun = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const steadfast = defineJob({
+      kind: "steadfast",
+      queue: "steadfast",
+      input: numbered,
+      lock: "steadfast",
+      async handler({ n }, { signal }) {
+        begun.resolve();
+        await gate.promise;
+        signal.throwIfAborted();
+        return n;
+      },
+    });
+    const leaseMs = 600;
+    await pipeline.startWorker([steadfast], { id: "w-steadfast", leaseMs });
+    const jobId = await submit("steadfast", { n: 3 });
+    await begun.promise;
+    await redis.kill("SIGSTOP");
+    try {
+      // Five leases long.
+      await new Promise((resolve) => setTimeout(resolve, 5 * leaseMs));
+      gate.resolve();
+      expect(await result(jobId)).toBe(3);
+    } finally {
+      await redis.kill("SIGCONT");
+    }
+    expect(job(jobId).attempts.map(({ outcome }) => outcome)).toEqual(["succeeded"]);
   }, 30_000);
 });
 

@@ -2,7 +2,20 @@
 
 import { describe, expect, test } from "@jest/globals";
 import { counts, getJob, hash, queuedJobs } from "../../../ledger/ledger.ts";
+import { LOCK_KEY_LENGTH_MAX } from "../../../ledger/lock-template.ts";
+import { KEY_LENGTH_MAX } from "../../../transport/limit.ts";
 import { bytes, kindOf, START_MS, World } from "./world.ts";
+
+test("a lock key that a payload makes longer than a key may be is refused", () => {
+  const world = new World([kindOf({ lockTemplates: ["doc:{doc}"] })]);
+  expect(LOCK_KEY_LENGTH_MAX).toBe(KEY_LENGTH_MAX);
+  const longest = "x".repeat(LOCK_KEY_LENGTH_MAX - "doc:".length);
+  expect(world.submit({ payload: bytes({ doc: longest }) })).toMatchObject({ kind: "submitted" });
+  expect(world.submit({ payload: bytes({ doc: `${longest}x` }) })).toMatchObject({
+    reason: "lock-template-unfilled",
+    value: "doc:{doc}",
+  });
+});
 
 describe("submitting jobs", () => {
   test("a single job is named by its log index, and queued with the kind's defaults", () => {

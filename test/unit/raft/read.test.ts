@@ -78,4 +78,16 @@ describe("ReadIndex", () => {
     ).flat();
     expect(refused).toMatchObject([{ requestId: 10_000, reason: "overloaded" }]);
   });
+
+  test("ten thousand that wait cost a step no more than one does", () => {
+    const bench = reading();
+    const startedMs = performance.now();
+    for (let requestId = 1; requestId <= 10_000; requestId += 1) {
+      bench.step({ kind: "read", requestId });
+    }
+    // When each step looked at all of them, this took seconds, and heartbeats had to wait.
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect(echo(bench, "n2", 1)).toEqual([1]);
+    expect(echo(bench, "n2", 2)).toEqual(Array.from({ length: 9_999 }, (_, at) => at + 2));
+  });
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { Envelope } from "../../../protos/gen/raft/v1/message.ts";
 import { type AppendEntries, type Entry, EntryKind, type Message } from "../../../raft/message.ts";
-import { AMQP_MESSAGE_BYTES_MAX } from "../../../transport/limit.ts";
+import { AMQP_MESSAGE_BYTES_MAX, COMMAND_BYTES_MAX } from "../../../transport/limit.ts";
 import {
   type Decoded,
   decodeEnvelope,
@@ -263,6 +263,14 @@ describe("size", () => {
   test("A message that would not fit is not encoded.", () => {
     const large = append({ entries: [entry(11, 4, new Uint8Array(AMQP_MESSAGE_BYTES_MAX))] });
     expect(encodeEnvelope(head, large)).toEqual({ kind: "dropped", cause: "too-large" });
+  });
+
+  test("The largest command that a leader takes fits, with the longest names and traces.", () => {
+    const traceparent = "x".repeat(512);
+    const largest = { ...entry(11, 5, new Uint8Array(COMMAND_BYTES_MAX)), traceparent };
+    const long = { cluster: "c".repeat(255), from: "n".repeat(255), to: "m".repeat(255) };
+    const encoded = encodeEnvelope({ ...head, ...long }, append({ entries: [largest] }));
+    expect(encoded.kind).toBe("encoded");
   });
 
   test("A message over the limit is not decoded.", () => {

@@ -1,0 +1,87 @@
+// The benchmark itself, as short as it goes, so that it cannot rot: it runs every section for real
+// and reports every figure. How quick anything was is not looked at.
+
+import { beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { type BenchReport, runBench, SECTIONS } from "./bench.ts";
+import type { Figure } from "./figure.ts";
+import { linesOf } from "./table.ts";
+
+jest.setTimeout(180_000);
+
+const said: string[] = [];
+let report: BenchReport;
+
+beforeAll(async () => {
+  report = await runBench({
+    sections: SECTIONS,
+    seconds: 0.3,
+    kills: 1,
+    concurrency: 8,
+    profileDir: null,
+    report: (line) => said.push(line),
+  });
+});
+
+/** Samples, whichever kind of figure it is. */
+function countOf(figure: Figure): number {
+  return figure.kind === "rate" ? figure.count : figure.latencyMs.count;
+}
+
+describe("a short run of the benchmark", () => {
+  test("says what it is doing", () => {
+    expect(said).toEqual([
+      "starting a stack",
+      "measuring latency",
+      "measuring throughput",
+      "measuring failover",
+      "measuring bare BullMQ",
+    ]);
+  });
+
+  test("has every figure of every section, from samples, without failures", () => {
+    const names = SECTIONS.map((section) => report.figures[section]?.map(({ what }) => what));
+    expect(names).toEqual([
+      ["SayHello, 1 in flight", "SayHello, 64 in flight"],
+      ["SubmitJobs accepted, window 512", "SubmitJobs recorded, of the same"],
+      ["kill -9 of the leader to the next accepted job"],
+      [
+        "bare BullMQ add to completed, 1 in flight",
+        "bare BullMQ add to completed, 64 in flight",
+        "bare BullMQ added, addBulk of 100",
+        "bare BullMQ completed, of the same",
+        "bare BullMQ added, single adds, 512 in flight",
+        "bare BullMQ completed, of the same",
+      ],
+    ]);
+    const figures = Object.values(report.figures).flat();
+    expect(figures.filter((figure) => countOf(figure) < 1)).toEqual([]);
+    expect(figures.filter(({ failures }) => failures !== 0)).toEqual([]);
+  });
+
+  test("orders its percentiles and records every job that it saw accepted", () => {
+    for (const figure of Object.values(report.figures).flat()) {
+      if (figure.kind === "rate") continue;
+      const { min, p50, p99, max } = figure.latencyMs;
+      expect([min, p50, p99, max]).toEqual([min, p50, p99, max].toSorted((a, b) => a - b));
+    }
+    const [accepted, recorded] = report.figures.throughput ?? [];
+    expect(recorded).toMatchObject({ count: (accepted?.kind === "rate" && accepted.count) || -1 });
+  });
+
+  test("names the machine and what ran on it", () => {
+    const { machine } = report;
+    expect(machine.cores).toBeGreaterThan(0);
+    expect(machine.fsyncMs).toBeGreaterThan(0);
+    for (const version of [machine.node, machine.bullmq, machine.redis, machine.rabbitmq]) {
+      expect(version).toMatch(/^\d+\.\d+/);
+    }
+  });
+
+  test("prints a row a figure, and what is not measured", () => {
+    const lines = linesOf(report);
+    for (const { what } of Object.values(report.figures).flat()) {
+      expect(lines).toContainEqual(expect.stringMatching(new RegExp(`^${what} `)));
+    }
+    expect(lines.join("\n")).toContain("Not measured:");
+  });
+});
