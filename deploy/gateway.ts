@@ -26,7 +26,7 @@ export function runGateway(config: Config): Promise<ExitCode> {
         clientId: id,
         role: "gateway",
         logger,
-        followEvents: true,
+        follow: {},
       });
       const gateway = await createGateway({
         quorum,

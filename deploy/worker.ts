@@ -11,6 +11,7 @@ import { pathToFileURL } from "node:url";
 import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
 import { createLogger } from "../transport/telemetry/logger.ts";
 import type { JobDefinition } from "../workers/define-job.ts";
+import { LEASE_EVENTS } from "../workers/lease-keeper.ts";
 import { createWorkerOn } from "../workers/worker.ts";
 import { type ExitCode, UsageError } from "./exit-code.ts";
 import { serve } from "./process-life.ts";
@@ -34,8 +35,7 @@ export async function runWorker(config: Config, files: readonly string[]): Promi
         clientId: id,
         role: "worker",
         logger,
-        // A cancel shows at the next renewal; all events of all jobs would cost more than they tell.
-        followEvents: false,
+        follow: LEASE_EVENTS,
       });
       const worker = createWorkerOn(quorum, {
         jobs,

@@ -12,18 +12,17 @@ import { performance } from "node:perf_hooks";
 import type { CommandBody } from "../ledger/command.ts";
 import { apply, createLedger, type Ledger, nextDueMs } from "../ledger/ledger.ts";
 import type { Change } from "../ledger/result.ts";
-import type { Answer, Call, Read } from "../protos/gen/node/v1/exchange.ts";
-import { Refused_Reason } from "../protos/gen/node/v1/exchange.ts";
+import type { Answer, Call } from "../protos/gen/node/v1/exchange.ts";
 import type { GetClusterResponse } from "../protos/gen/quorumq/v1/cluster_service.ts";
 import { type Effect, Role } from "../raft/effect.ts";
 import type { Input, Proposal } from "../raft/input.ts";
 import { type Entry, EntryKind, type Message, type NodeId, type Term } from "../raft/message.ts";
 import { createNode, type RaftNode } from "../raft/node.ts";
 import { step } from "../raft/step.ts";
+import { admit, stamped } from "./admission.ts";
 import type { ClientMailbox, ClientMailboxListener } from "./client-mailbox.ts";
 import { clusterView } from "./cluster-view.ts";
-import { checkCommand } from "./command-check.ts";
-import { decodeCommand, encodeCommand } from "./command-codec.ts";
+import { decodeCommand } from "./command-codec.ts";
 import { HeldSends } from "./held-sends.ts";
 import { jobEventOf } from "./job-event.ts";
 import { LeaderClock } from "./leader-clock.ts";
@@ -38,6 +37,8 @@ import { traceparentOf } from "./telemetry/trace.ts";
 
 /** Committed entries applied in one turn of the loop, so that heartbeats are never kept waiting. */
 const APPLY_BATCH_ENTRIES_MAX = 1_000;
+/** Late calls are told of this often at most, with their total. */
+const LATE_SAY_MS = 10_000;
 
 export interface DriverTiming {
   readonly electionTimeoutMinMs: number;
@@ -72,11 +73,6 @@ export interface DriverStatus {
   readonly isLeading: boolean;
 }
 
-type Admission =
-  | { readonly kind: "refused"; readonly reason: Refused_Reason }
-  | { readonly kind: "read"; readonly read: Read }
-  | { readonly kind: "proposal"; readonly command: string; readonly data: Uint8Array };
-
 export class Driver implements PeerLinkListener, ClientMailboxListener {
   readonly ledger: Ledger;
   readonly #options: DriverOptions;
@@ -97,6 +93,8 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
   /** The tick that is proposed and not applied yet. */
   #openTickId: number | null = null;
   #isWritable = true;
+  #lateCount = 0;
+  #lateSaidMs = Number.NEGATIVE_INFINITY;
   #role: Role = Role.Follower;
   #term: Term = 0;
   #leader: NodeId | null = null;
@@ -184,10 +182,15 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
   }
 
   #take(replyTo: string, call: Call): void {
-    if (call.deadlineMs !== 0 && call.deadlineMs < Date.now()) return;
     const { callId, traceparent } = call;
-    const admitted = this.#admit(call);
-    if (admitted.kind === "refused") {
+    const admitted = admit(call, {
+      isLeader: this.#role === Role.Leader,
+      openCount: this.#calls.size,
+      stampMs: () => this.#clock.nowMs(),
+    });
+    if (admitted.kind === "late") {
+      this.#noteLate();
+    } else if (admitted.kind === "refused") {
       const value = { reason: admitted.reason, leaderId: this.#leader ?? "" };
       this.#answer(replyTo, { callId, answer: { $case: "refused", value } });
     } else if (admitted.kind === "read") {
@@ -202,23 +205,16 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     }
   }
 
-  #admit(call: Call): Admission {
-    const refused = (reason: Refused_Reason): Admission => ({ kind: "refused", reason });
-    if (this.#role !== Role.Leader) return refused(Refused_Reason.REASON_NOT_LEADER);
-    if (this.#calls.size >= limit.UNCOMMITTED_ENTRIES_MAX) {
-      return refused(Refused_Reason.REASON_OVERLOADED);
-    }
-    if (call.call?.$case === "read" && call.call.value.read !== undefined) {
-      return { kind: "read", read: call.call.value };
-    }
-    if (call.call?.$case !== "propose") return refused(Refused_Reason.REASON_MALFORMED);
-    const checked = checkCommand(call.call.value);
-    // A poison entry is refused here: once committed, every replica would have to live with it.
-    if ("malformed" in checked) return refused(Refused_Reason.REASON_MALFORMED);
-    const data = stamped(checked.ok, this.#clock.nowMs());
-    // No message could carry it: a leader that appended it would never commit anything again.
-    if (data.byteLength > limit.COMMAND_BYTES_MAX) return refused(Refused_Reason.REASON_MALFORMED);
-    return { kind: "proposal", command: checked.ok.kind, data };
+  #noteLate(): void {
+    this.#lateCount += 1;
+    const nowMs = performance.now();
+    if (nowMs - this.#lateSaidMs < LATE_SAY_MS) return;
+    this.#lateSaidMs = nowMs;
+    const late = { late_calls: this.#lateCount };
+    this.#options.logger.warn(
+      late,
+      "calls came after their deadline: a stall, or clocks that differ",
+    );
   }
 
   #proposeOwn(body: CommandBody): number {
@@ -392,9 +388,4 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
   #answer(replyTo: string, answer: Answer): void {
     if (!this.#isStopped) this.#mailbox?.answer(replyTo, answer);
   }
-}
-
-/** The leader's time and randomness go into the log, so that all replicas apply the same. */
-function stamped(body: CommandBody, timeMs: number): Uint8Array {
-  return encodeCommand({ timeMs, random: Math.floor(Math.random() * 2 ** 32), body });
 }

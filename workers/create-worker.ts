@@ -9,6 +9,7 @@ import { randomUUID } from "node:crypto";
 import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import { silentLogger } from "../transport/telemetry/logger.ts";
+import { LEASE_EVENTS } from "./lease-keeper.ts";
 import { byKind, createWorkerOn, type Worker, type WorkerOptions } from "./worker.ts";
 
 export interface WorkerConnection {
@@ -37,7 +38,7 @@ export function createWorker(options: CreateWorkerOptions): Worker {
       clientId: id,
       role: "worker",
       logger,
-      followEvents: false,
+      follow: LEASE_EVENTS,
     });
     const redis = { url: connection.redisUrl, cluster: connection.cluster };
     worker = createWorkerOn(quorum, { ...workerOptions, id, logger, redis });

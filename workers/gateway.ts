@@ -30,7 +30,7 @@ export interface Gateway {
 
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { quorum, host, port, logger } = options;
-  const follower = new JobFollower(quorum);
+  const follower = new JobFollower(quorum, logger);
   const server = await startGrpcServer({
     host,
     port,

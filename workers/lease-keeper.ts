@@ -41,6 +41,9 @@ const RENEW_PART = 1 / 3;
 const MARGIN_PART = 1 / 10;
 const LOOK_PART = 1 / 20;
 
+/** The events that a worker's connection should follow for this. */
+export const LEASE_EVENTS = { events: ["cancelled"] } as const;
+
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #leases = new Map<string, Lease>();

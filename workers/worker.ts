@@ -59,7 +59,10 @@ const LEASE_MS_MIN = 100;
 const GRACE_MS_DEFAULT = 25_000;
 /** After the grace: how long handing back may take. */
 const HAND_BACK_MS = 5_000;
-/** A delivery of a kind that this worker does not know goes to another after this. */
+/**
+ * A delivery of a kind that this worker does not know goes to another after this on average. Drawn,
+ * since two workers that wait for the same moment can meet in the same order time after time.
+ */
 const UNKNOWN_KIND_DELAY_MS = 250;
 
 /** A worker on a quorum that the caller owns and closes. */
@@ -177,7 +180,8 @@ class QuorumWorker implements Worker {
       this.#unknownKinds.add(kind);
       this.#logger.warn({ kind, queue }, "a job of a kind that this worker does not know");
     }
-    return { kind: "put-back", delayMs: UNKNOWN_KIND_DELAY_MS };
+    const delayMs = Math.ceil(UNKNOWN_KIND_DELAY_MS * (0.5 + Math.random()));
+    return { kind: "put-back", delayMs };
   }
 
   async #drain(graceMs: number): Promise<void> {

@@ -23,14 +23,14 @@ export function linesOf(report: BenchReport): readonly string[] {
 }
 
 const NOTES = [
-  "Measured: one machine, loopback, all processes and the caller sharing its cores. SayHello is a",
-  "whole job: accepted by a majority with fsync, run by a worker, result recorded, answered. Callers",
-  "are a closed loop: each waits for its answer. Percentiles are nearest-rank over all samples.",
-  "Accepted and recorded are counted while both go on. Failover is from the signal to the first job",
-  "accepted that was submitted after it, with no other load; its resolution is 5 ms.",
-  "Not measured: real networks and disks of several machines, larger payloads, locks, TLS, tracing",
-  "(spans are not collected), a loaded failover. Bare BullMQ gives no quorum, no fsync and no",
-  "recorded result; its Redis keeps nothing on disk. It stands here for scale, not as a rival.",
+  "Measured: one machine, loopback, all processes and the caller sharing its cores. SayHello is",
+  "a whole job: accepted by a majority with fsync, run by a worker, result recorded, answered.",
+  "Callers are a closed loop: each waits for its answer. Percentiles are nearest-rank over all",
+  "samples. Accepted and recorded are counted while both go on. Failover is from the signal to",
+  "the first job accepted that was submitted after it, without other load, within 5 ms.",
+  "Not measured: networks and disks of several machines, larger payloads, locks, TLS, collected",
+  "traces, failover under load. Bare BullMQ gives no quorum, no fsync and no recorded result, and",
+  "its Redis keeps nothing on disk: it stands here for scale, not as a rival.",
 ];
 
 function cellsOf(figure: Figure): string[] {

@@ -86,7 +86,7 @@ export async function startClient(options: Partial<OpenQuorumOptions> = {}): Pro
     clientId: "g1",
     role: "gateway",
     logger: silentLogger(),
-    followEvents: false,
+    follow: null,
     ...options,
   });
   closers.push(() => client.close());

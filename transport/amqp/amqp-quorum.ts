@@ -52,6 +52,7 @@ import {
   declareClientExchanges,
   declareReplyQueue,
   EVENTS_EXCHANGE,
+  type EventFilter,
   eventBindingKeys,
   leaderExchange,
 } from "./topology.ts";
@@ -63,9 +64,8 @@ export interface OpenQuorumOptions {
   readonly clientId: string;
   readonly role: "gateway" | "worker";
   readonly logger: Logger;
-  readonly followEvents: boolean;
-  /** Follow only the events of these queues. Default: all. */
-  readonly eventQueues?: readonly string[];
+  /** The job events to follow; null: none. */
+  readonly follow: EventFilter | null;
 }
 
 /** How long opening waits for the broker before it leaves the rest to each call's timeout. */
@@ -126,7 +126,7 @@ export class AmqpQuorum implements Quorum {
       logger,
       setup: async ({ channel, consume }) => {
         await declareClientExchanges(channel, cluster);
-        const keys = options.followEvents ? eventBindingKeys(options.eventQueues ?? "all") : [];
+        const keys = options.follow === null ? [] : eventBindingKeys(options.follow);
         const nonce = randomBytes(6).toString("hex");
         const queue = await declareReplyQueue(channel, cluster, clientId, nonce, keys);
         await consume(queue, (message) => this.#received(message));

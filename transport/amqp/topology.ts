@@ -70,9 +70,17 @@ export function eventRoutingKey(queue: string, event: string): string {
   return `job.${queue}.${event}`;
 }
 
-/** Binding keys for all events, or for those of some queues. */
-export function eventBindingKeys(queues: readonly string[] | "all"): readonly string[] {
-  return queues === "all" ? ["job.#"] : queues.map((queue) => eventRoutingKey(queue, "*"));
+/** Which job events a client is sent; absent parts stand for all. */
+export interface EventFilter {
+  readonly queues?: readonly string[];
+  readonly events?: readonly string[];
+}
+
+export function eventBindingKeys({ queues, events }: EventFilter): readonly string[] {
+  // "#" also stands for queue names with dots, which are several words to a topic exchange.
+  return (queues ?? ["#"]).flatMap((queue) =>
+    (events ?? ["*"]).map((event) => eventRoutingKey(queue, event)),
+  );
 }
 
 /** Gone with its connection, and with its only consumer. */

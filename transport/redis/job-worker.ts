@@ -111,10 +111,20 @@ async function closeWithin(
   const isForced = redis.status !== "ready";
   const closed = worker.close(isForced).then(() => true);
   const isClosed = await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })]);
-  for (const connection of [redis, ...duplicates]) connection.disconnect();
+  for (const connection of [redis, ...duplicates]) {
+    // Disconnecting what has ended already would start a timer that nothing clears.
+    if (connection.status !== "end") connection.disconnect();
+  }
   if (isClosed) return;
   const isCut = await Promise.race([closed, sleep(CLOSE_MS, false, { ref: false })]);
+  if (!isCut) await endRenewals(worker);
   logger.warn({ queue: worker.name, is_cut: isCut }, "closed without Redis");
+}
+
+/** A close that never gets past its jobs leaves BullMQ's renewal timer, which keeps a process. */
+async function endRenewals(worker: Worker): Promise<void> {
+  const { lockManager } = worker as unknown as { lockManager?: { close(): Promise<void> } };
+  await lockManager?.close();
 }
 
 async function take(

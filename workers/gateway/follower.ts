@@ -12,6 +12,7 @@ import type { Job } from "../../protos/gen/quorumq/v1/job.ts";
 import { GATEWAY_WAITS_MAX, READ_JOBS_MAX } from "../../transport/limit.ts";
 import type { JobEvent, Quorum } from "../../transport/quorum.ts";
 import { refusal } from "../../transport/reason.ts";
+import type { Logger } from "../../transport/telemetry/logger.ts";
 
 export interface Follow {
   /** False: only the events that end a job lead to a read at once. */
@@ -38,6 +39,7 @@ const ENDINGS: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled"
 
 export class JobFollower {
   readonly #quorum: Quorum;
+  readonly #logger: Logger;
   readonly #followed = new Map<string, Followed>();
   /** Ids to read in the next turn. */
   readonly #stale = new Set<string>();
@@ -47,8 +49,9 @@ export class JobFollower {
   #isScheduled = false;
   #sweep: NodeJS.Timeout | null = null;
 
-  constructor(quorum: Quorum) {
+  constructor(quorum: Quorum, logger: Logger) {
     this.#quorum = quorum;
+    this.#logger = logger;
     this.#unsubscribe = [
       quorum.onEvent((event) => this.#onEvent(event)),
       quorum.onEventGap(() => this.#markAll()),
@@ -128,20 +131,26 @@ export class JobFollower {
     while (this.#stale.size > 0 && this.#readCount < READS_INFLIGHT_MAX) {
       const jobIds = [...this.#stale.values().take(READ_JOBS_MAX)];
       for (const jobId of jobIds) this.#stale.delete(jobId);
-      void this.#read(jobIds);
+      // A leader of another version may not understand the read: the sweep asks again.
+      this.#read(jobIds).catch((error: unknown) => {
+        this.#logger.error({ error: String(error) }, "jobs could not be read");
+      });
     }
   }
 
   async #read(jobIds: readonly string[]): Promise<void> {
     this.#readCount += 1;
-    const outcome = await this.#quorum.read(
-      { read: { $case: "jobs", value: { jobIds: [...jobIds] } } },
-      // Not part of anybody's trace: it answers many callers.
-      { timeoutMs: READ_TIMEOUT_MS, traceparent: "" },
-    );
-    this.#readCount -= 1;
-    // A read without an answer is made good by the sweep, or by the gap that a new leader brings.
-    if (outcome.kind === "answered") this.#tell(jobIds, outcome.answer);
+    try {
+      const outcome = await this.#quorum.read(
+        { read: { $case: "jobs", value: { jobIds: [...jobIds] } } },
+        // Not part of anybody's trace: it answers many callers.
+        { timeoutMs: READ_TIMEOUT_MS, traceparent: "" },
+      );
+      // A read without an answer is made good by the sweep, or by the gap that a new leader brings.
+      if (outcome.kind === "answered") this.#tell(jobIds, outcome.answer);
+    } finally {
+      this.#readCount -= 1;
+    }
     this.#readStale();
   }
 

@@ -103,7 +103,7 @@ describe("a worker that is frozen past its lease and woken again", () => {
       clientId: "late-worker",
       role: "worker",
       logger: silentLogger(),
-      followEvents: false,
+      follow: null,
     });
     const outcome = await quorum.propose(
       {

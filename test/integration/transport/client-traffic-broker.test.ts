@@ -54,7 +54,7 @@ beforeAll(async () => {
     clientId: "g1",
     role: "gateway",
     logger: silentLogger(),
-    followEvents: true,
+    follow: {},
   });
   atEnd(() => client.close());
   await untilLeader(({ leader }) => leader === "n1");
@@ -85,7 +85,7 @@ test("opening does not wait for a broker that is away, its calls end in time", a
     clientId: "g2",
     role: "worker",
     logger: silentLogger(),
-    followEvents: false,
+    follow: null,
   });
   atEnd(() => away.close());
   expect(await away.propose(register("q"), { timeoutMs: 100, traceparent: "" })).toEqual({

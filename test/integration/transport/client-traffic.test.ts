@@ -93,7 +93,7 @@ describe("a client with a leader", () => {
   test("hears each committed change as an event", async () => {
     const ledger = startLedger();
     const node = await startNode("n1", ledger);
-    const client = await startClient({ followEvents: true });
+    const client = await startClient({ follow: {} });
     const events: JobEvent[] = [];
     const finished = new Promise<void>((resolve) => {
       client.onEvent((event) => {
@@ -113,13 +113,17 @@ describe("a client with a leader", () => {
     ]);
   });
 
-  test("hears only the events of the queues it follows", async () => {
+  test("hears only the events that it follows, by queue or by name", async () => {
     const ledger = startLedger();
     const node = await startNode("n1", ledger);
-    const deaf = await startClient({ followEvents: true, eventQueues: ["other"] });
-    const client = await startClient({ followEvents: true, eventQueues: ["main"] });
+    const deaf = await startClient({ follow: { queues: ["other"] } });
+    const client = await startClient({
+      follow: { queues: ["main"], events: ["queued", "cancelled"] },
+    });
     const heard: string[] = [];
     deaf.onEvent(() => heard.push("deaf"));
+    const awaitsCancels = await startClient({ clientId: "w1", follow: { events: ["cancelled"] } });
+    awaitsCancels.onEvent(() => heard.push("awaits cancels"));
     const event = new Promise<void>((resolve) => {
       client.onEvent(() => {
         heard.push("client");
@@ -132,6 +136,7 @@ describe("a client with a leader", () => {
     await event;
     // An answer to the other client comes behind anything that was on its way to it.
     await deaf.propose(KIND, CALL);
+    await awaitsCancels.propose(KIND, CALL);
 
     expect(heard).toEqual(["client"]);
   });

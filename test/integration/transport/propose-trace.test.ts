@@ -46,7 +46,7 @@ test("a traced proposal is one PRODUCER span, child of the caller's, with each s
     clientId: "g1",
     role: "gateway",
     logger: silentLogger(),
-    followEvents: false,
+    follow: null,
   });
   atEnd(() => client.close());
   await client.connected();
