@@ -4,10 +4,7 @@
 // proposed; applying one reads no clock and no generator. Bytes are transport's
 // (transport/command-codec.ts).
 
-import type { AttemptOutcome, Backoff, JobError } from "./job.ts";
-
-/** The fencing token of an attempt: the log index of the entry that started it. */
-export type FencingToken = number;
+import type { AttemptOutcome, Backoff, FencingToken, JobError } from "./job.ts";
 
 export interface JobSpec {
   readonly kind: string;

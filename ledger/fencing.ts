@@ -6,7 +6,8 @@
 // Does not own: when an attempt ends (attempt-end.ts), nor Redis' copy of the locks.
 
 import { assert } from "./assert.ts";
-import type { FencingToken, ReportedOutcome } from "./command.ts";
+import type { ReportedOutcome } from "./command.ts";
+import type { FencingToken } from "./job.ts";
 import { JobState } from "./job.ts";
 import type { AttemptRecord, JobRecord } from "./record.ts";
 import type { Fenced } from "./result.ts";

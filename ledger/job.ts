@@ -3,7 +3,8 @@
 // Guarantees: `legalChange` is the only list of changes; terminal states have none.
 // Does not own: who may ask for a change (ledger.ts) nor tokens (fencing.ts).
 
-import type { FencingToken } from "./command.ts";
+/** The fencing token of an attempt: the log index of the entry that started it. */
+export type FencingToken = number;
 
 export const JobState = {
   Scheduled: "scheduled",

@@ -2,8 +2,8 @@
 //
 // Guarantees: all of it follows from the log and is part of the state's hash.
 
-import type { FencingToken, JobSpec } from "./command.ts";
-import type { Attempt, Job } from "./job.ts";
+import type { JobSpec } from "./command.ts";
+import type { Attempt, FencingToken, Job } from "./job.ts";
 import type { Result } from "./result.ts";
 
 export type Finished = Extract<Result, { kind: "finished" }>;

@@ -2,8 +2,7 @@
 //
 // Guarantees: expected outcomes are values, never throws; a replay of the log returns the same.
 
-import type { FencingToken } from "./command.ts";
-import type { Job, JobState } from "./job.ts";
+import type { FencingToken, Job, JobState } from "./job.ts";
 
 export type Result =
   | {

@@ -12,7 +12,7 @@ import type { AppendEntries, AppendEntriesResult, LogIndex, NodeId } from "./mes
 import type { RaftNode } from "./node.ts";
 
 /** Silence of this many heartbeat intervals makes a follower ask the broker about its leader. */
-const SILENCE_HEARTBEATS = 3;
+const SILENCE_HEARTBEATS = 2;
 
 /** The message's term is the current term. */
 export function onAppendEntries(node: RaftNode, from: NodeId, message: AppendEntries): void {

@@ -65,11 +65,7 @@ export function startPreVote(node: RaftNode): void {
   node.leader = null;
   node.votes = new Map([[node.id, true]]);
   resetElectionTimer(node);
-  if (mayRetrySoon(node)) {
-    const { heartbeatIntervalMs } = node.options;
-    node.electionDeadlineMs =
-      node.nowMs + uniform(node.prng, heartbeatIntervalMs, 2 * heartbeatIntervalMs);
-  }
+  if (mayRetrySoon(node)) retrySoon(node);
   if (tally(node.configuration, node.votes) === "won") startElection(node);
   else requestVotes(node, true);
 }
@@ -83,13 +79,23 @@ function mayRetrySoon(node: RaftNode): boolean {
   return node.isLeaderUnreachable && sinceHeardMs < node.options.electionTimeoutMs.max;
 }
 
+function retrySoon(node: RaftNode): void {
+  const { heartbeatIntervalMs } = node.options;
+  node.electionDeadlineMs =
+    node.nowMs + uniform(node.prng, heartbeatIntervalMs, 3 * heartbeatIntervalMs);
+}
+
 function startElection(node: RaftNode): void {
+  const isLeaderGone = mayRetrySoon(node);
   enterTerm(node, node.currentTerm + 1);
   node.votedFor = node.id;
   node.role = Role.Candidate;
   node.leader = null;
   node.votes.clear();
   resetElectionTimer(node);
+  // All followers learn of a dead leader at the same moment, so split votes are likelier than by
+  // timeouts alone: they are settled at the pace of the hint, not after a whole timeout.
+  if (isLeaderGone) retrySoon(node);
   requestVotes(node, false);
 }
 

@@ -1,11 +1,9 @@
-// What must hold after every step, numbered; the numbers are those of raft/README.md and the tests.
+// What must hold, numbered; the numbers are those of raft/README.md and the tests.
 //
 // Guarantees: assertions are always on. A violation is our bug and never an expected outcome: it
 // must end the process, since a node that has lost its footing may not vote or acknowledge.
-// Does not own: what only an observer of several nodes can see (test/support/raft-checker.ts).
-
-import { Role } from "./effect.ts";
-import type { RaftNode } from "./node.ts";
+// Does not own: when they are checked (node-check.ts, and where each could break), nor what only an
+// observer of several nodes can see (test/support/raft-checker.ts).
 
 export const INVARIANTS = {
   I1: "at most one leader a term (§5.2)",
@@ -42,42 +40,4 @@ export function assert(
   if (condition) return;
   const text = `${invariant}. ${INVARIANTS[invariant]}: ${detail} (${values.join(", ")})`;
   throw new InvariantViolation(invariant, text);
-}
-
-/** What a step must not take back. */
-export interface Footing {
-  readonly currentTerm: number;
-  readonly votedFor: string | null;
-  readonly commitIndex: number;
-}
-
-export function footing(node: RaftNode): Footing {
-  const { currentTerm, votedFor, commitIndex } = node;
-  return { currentTerm, votedFor, commitIndex };
-}
-
-/** Checked at the end of every step; its cost grows with the number of peers only. */
-export function checkNode(node: RaftNode, before: Footing): void {
-  const { log, currentTerm, votedFor, commitIndex, handedIndex, lastApplied } = node;
-  assert(currentTerm >= before.currentTerm, "I8", "term", before.currentTerm, currentTerm);
-  assert(commitIndex >= before.commitIndex, "I8", "commit", before.commitIndex, commitIndex);
-  const mayVote = currentTerm > before.currentTerm || before.votedFor === null;
-  assert(mayVote || votedFor === before.votedFor, "I8", "vote", before.votedFor, votedFor);
-  assert(lastApplied <= handedIndex, "I10", "applied, handed over", lastApplied, handedIndex);
-  assert(handedIndex <= commitIndex, "I10", "handed over, commit", handedIndex, commitIndex);
-  assert(commitIndex <= log.lastIndex, "I10", "commit, last", commitIndex, log.lastIndex);
-  assert(log.lastTerm <= currentTerm, "I3", "an entry of a later term", log.lastTerm, currentTerm);
-  assert((node.leading !== null) === (node.role === Role.Leader), "I1", "leader state", node.role);
-  const durable = node.outbox.durableIndex;
-  assert(durable <= log.lastIndex, "I15", "durable, last", durable, log.lastIndex);
-  if (node.leading === null) return;
-  const isOwn = commitIndex === before.commitIndex || log.termAt(commitIndex) === currentTerm;
-  assert(isOwn, "I7", "commit", commitIndex, log.termAt(commitIndex));
-  assert(votedFor === node.id, "I1", "a leader voted for itself", votedFor);
-  for (const [peer, { matchIndex, nextIndex, inflight }] of node.leading.peers) {
-    assert(matchIndex < nextIndex, "I10", "match, next", peer, matchIndex, nextIndex);
-    assert(nextIndex <= log.lastIndex + 1, "I10", "next, last", peer, nextIndex, log.lastIndex);
-    const inflightMax = node.options.limits.inflightMax;
-    assert(inflight.length <= inflightMax, "I20", "inflight", peer, inflight.length);
-  }
 }

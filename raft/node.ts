@@ -8,13 +8,13 @@ import type { Configuration } from "./configuration.ts";
 import { createConfiguration } from "./configuration.ts";
 import type { HardState } from "./effect.ts";
 import { Role } from "./effect.ts";
+import type { RequestId } from "./input.ts";
 import { assert } from "./invariant.ts";
 import { Log } from "./log.ts";
 import type { Entry, LogIndex, NodeId, Term } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import { createPrng, type Prng, uniform } from "./prng.ts";
 import type { Progress } from "./progress.ts";
-import type { OpenRead } from "./read.ts";
 
 export interface Limits {
   /** Entries of one AppendEntries message. */
@@ -44,6 +44,15 @@ export interface NodeOptions {
 
 /** The options that outlive createNode. */
 export type Settings = Pick<NodeOptions, "electionTimeoutMs" | "heartbeatIntervalMs" | "limits">;
+
+/** A read that waits for its leader to be confirmed (read.ts). */
+export interface OpenRead {
+  readonly requestId: RequestId;
+  /** The first round that began after the read. */
+  readonly round: number;
+  /** Null until an entry of the leader's term is committed. */
+  readIndex: LogIndex | null;
+}
 
 /** What only a leader has; made anew at each election. */
 export interface LeaderState {

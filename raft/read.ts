@@ -10,18 +10,9 @@
 
 import { Role } from "./effect.ts";
 import type { RequestId } from "./input.ts";
-import type { LogIndex } from "./message.ts";
 import type { LeaderState, RaftNode } from "./node.ts";
 import { reachedByMajority } from "./quorum.ts";
 import { sendHeartbeats } from "./replication.ts";
-
-export interface OpenRead {
-  readonly requestId: RequestId;
-  /** The first round that began after the read. */
-  readonly round: number;
-  /** Null until an entry of the leader's term is committed. */
-  readIndex: LogIndex | null;
-}
 
 /** Reads that may wait at once; more are refused. */
 export const OPEN_READS_MAX = 10_000;

@@ -22,9 +22,10 @@ import {
   startPreVote,
 } from "./election.ts";
 import type { Input } from "./input.ts";
-import { assert, checkNode, footing } from "./invariant.ts";
+import { assert } from "./invariant.ts";
 import type { Message, NodeId } from "./message.ts";
 import type { RaftNode } from "./node.ts";
+import { checkNode, footing } from "./node-check.ts";
 import { propose } from "./proposal.ts";
 import { advanceReads, onRead } from "./read.ts";
 import {

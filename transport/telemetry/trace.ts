@@ -43,19 +43,17 @@ export function traceIdOf(traceparent: string): string {
   return TRACEPARENT.exec(traceparent)?.[1] ?? "";
 }
 
-/** A child of `parent`; a span that records nothing when parent is not a sampled traceparent. */
+/** A child of `parent`; when that is not sampled, a span that records nothing but passes it on. */
 export function startSpan(start: SpanStart): Span {
   const match = TRACEPARENT.exec(start.parent);
   const [, traceId, spanId, flags] = match ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) {
     return trace.wrapSpanContext({ traceId: "", spanId: "", traceFlags: TraceFlags.NONE });
   }
-  const parent = trace.setSpanContext(ROOT_CONTEXT, {
-    traceId,
-    spanId,
-    traceFlags: Number.parseInt(flags, 16),
-    isRemote: true,
-  });
+  const remote = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
+  // Asking the SDK for a span that it drops costs a worker a twenty-fifth of its time.
+  if ((remote.traceFlags & TraceFlags.SAMPLED) === 0) return trace.wrapSpanContext(remote);
+  const parent = trace.setSpanContext(ROOT_CONTEXT, remote);
   return trace.getTracer(TRACER_NAME).startSpan(
     start.name,
     {

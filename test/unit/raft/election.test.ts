@@ -163,6 +163,22 @@ describe("the hint that the leader's mailbox is gone", () => {
     expect(bench.node.electionDeadlineMs - bench.nowMs).toBeGreaterThanOrEqual(1000);
   });
 
+  test("makes a split vote end within three heartbeat intervals, not an election timeout", () => {
+    const bench = hinted();
+    bench.tick(100);
+    // The other follower took the same hint: both get the pre-vote, and each votes for itself.
+    bench.receive("n3", grant(1, true));
+    expect([bench.node.role, bench.node.currentTerm]).toEqual(["candidate", 2]);
+    bench.receive("n3", grant(2, false, false));
+    bench.receive("n2", grant(2, false, false));
+    expect(bench.node.role).toBe("follower");
+    const waitMs = bench.node.electionDeadlineMs - bench.nowMs;
+    expect(waitMs).toBeGreaterThanOrEqual(100);
+    expect(waitMs).toBeLessThanOrEqual(300);
+    const requests = messages(bench.tick(300)).filter(({ kind }) => kind === "request-vote");
+    expect(requests).toMatchObject([{ preVote: true }, { preVote: true }]);
+  });
+
   test("about another peer changes nothing for a follower", () => {
     const bench = new RaftBench();
     bench.receive("n2", append({ term: 1 }));
@@ -178,7 +194,7 @@ describe("the hint that the leader's mailbox is gone", () => {
     const probe = { to: "n2", message: { kind: "append-entries-result", success: true, round: 4 } };
     const asked = bench.receive("n3", voteRequest({ term: 1, preVote: true }));
     expect(of("send", asked)).toMatchObject([probe, { to: "n3" }]);
-    expect(bench.tick(299)).toEqual([]);
+    expect(bench.tick(199)).toEqual([]);
     expect(of("send", bench.tick(1))).toMatchObject([probe]);
     expect(bench.tick(99)).toEqual([]);
     expect(of("send", bench.tick(1))).toMatchObject([probe]);
