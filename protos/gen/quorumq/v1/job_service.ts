@@ -38,7 +38,10 @@ export interface SubmitJobResponse {
   jobId: string;
   logIndex: number;
   traceId: string;
-  /** The idempotency key had been used for the same job before; job_id is the first one's. */
+  /**
+   * The idempotency key had been used for the same job before; job_id is the first one's. Also true
+   * when the gateway itself had to ask again, after a change of leader.
+   */
   deduplicated: boolean;
 }
 
@@ -2745,7 +2748,10 @@ export const JobServiceService = {
     responseSerialize: (value: WaitJobResponse): Buffer => Buffer.from(WaitJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WaitJobResponse => WaitJobResponse.decode(value),
   },
-  /** The job as it is now, then each change, until it has ended. */
+  /**
+   * The job as it is now, then as it is after each change, until it has ended. Changes that come
+   * quicker than they can be told are told as one; the end is never missed.
+   */
   watchJob: {
     path: "/quorumq.v1.JobService/WatchJob" as const,
     requestStream: false as const,
@@ -2864,7 +2870,10 @@ export interface JobServiceServer extends UntypedServiceImplementation {
   getJob: handleUnaryCall<GetJobRequest, GetJobResponse>;
   /** Waits until the job has ended, or until the call's deadline. */
   waitJob: handleUnaryCall<WaitJobRequest, WaitJobResponse>;
-  /** The job as it is now, then each change, until it has ended. */
+  /**
+   * The job as it is now, then as it is after each change, until it has ended. Changes that come
+   * quicker than they can be told are told as one; the end is never missed.
+   */
   watchJob: handleServerStreamingCall<WatchJobRequest, WatchJobResponse>;
   listJobs: handleUnaryCall<ListJobsRequest, ListJobsResponse>;
   cancelJob: handleUnaryCall<CancelJobRequest, CancelJobResponse>;
@@ -2965,7 +2974,10 @@ export interface JobServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: WaitJobResponse) => void,
   ): ClientUnaryCall;
-  /** The job as it is now, then each change, until it has ended. */
+  /**
+   * The job as it is now, then as it is after each change, until it has ended. Changes that come
+   * quicker than they can be told are told as one; the end is never missed.
+   */
   watchJob(request: WatchJobRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchJobResponse>;
   watchJob(
     request: WatchJobRequest,
