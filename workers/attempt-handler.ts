@@ -50,7 +50,7 @@ export interface HandlerRun {
 export async function runHandler(run: HandlerRun): Promise<HandlerEnd> {
   const { kind, attempt, jobId } = run.context;
   const span = startSpan({
-    name: SpanName.Handler,
+    name: `${SpanName.Handler} ${kind}`,
     kind: SpanKind.INTERNAL,
     parent: traceparentOf(run.parent),
     attributes: {

@@ -158,7 +158,7 @@ class LeaderDispatcher implements Dispatcher {
 function startDispatchSpan(job: DueJob): Span | null {
   if (!isTraced(job.traceparent)) return null;
   return startSpan({
-    name: SpanName.Dispatch,
+    name: `${SpanName.Dispatch} ${job.queue}`,
     kind: SpanKind.PRODUCER,
     parent: job.traceparent,
     attributes: {

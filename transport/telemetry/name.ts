@@ -10,13 +10,13 @@ export const SpanName = {
   RaftCommit: "raft.commit",
   /** INTERNAL, follower: from receiving the entry to having it on disk. */
   RaftAppend: "raft.append",
-  /** PRODUCER, leader: the job is put into BullMQ. */
+  /** PRODUCER, leader: the job is put into BullMQ. Followed by the queue's name. */
   Dispatch: "dispatch",
-  /** CONSUMER, worker: one BullMQ delivery, from taking it to letting it go. */
+  /** CONSUMER, worker: one BullMQ delivery, from taking it to letting it go. And its queue. */
   Process: "process",
   /** CLIENT, worker: the Redis locks of an attempt are taken. */
   LockAcquire: "lock.acquire",
-  /** INTERNAL, worker: the user's code runs. */
+  /** INTERNAL, worker: the user's code runs. Followed by the kind. */
   Handler: "handler",
 } as const;
 

@@ -57,15 +57,15 @@ describe("the spans of a job", () => {
     const idOf = (name: string): string | undefined => spans.get(name)?.spanContext().spanId;
     const parents = [...spans].map(([name, span]) => [name, span.parentSpanContext?.spanId]);
     expect(Object.fromEntries(parents)).toEqual({
-      dispatch: SUBMISSION,
-      "process traced": idOf("dispatch"),
+      "dispatch traced": SUBMISSION,
+      "process traced": idOf("dispatch traced"),
       "lock.acquire": idOf("process traced"),
-      handler: idOf("process traced"),
-      "user's own": idOf("handler"),
+      "handler traced": idOf("process traced"),
+      "user's own": idOf("handler traced"),
     });
     const traceIds = new Set([...spans.values()].map((span) => span.spanContext().traceId));
     expect([...traceIds]).toEqual([TRACE_ID]);
-    expect(spans.get("handler")?.events.map(({ name }) => name)).toEqual(["progress"]);
+    expect(spans.get("handler traced")?.events.map(({ name }) => name)).toEqual(["progress"]);
   });
 
   test("tell the attempt's number, token and outcome, and never a payload", async () => {
@@ -85,7 +85,7 @@ describe("the spans of a job", () => {
 
   test("are marked with the error when the handler fails", async () => {
     const spans = await spansOf(true, "01");
-    for (const name of ["handler", "process traced"]) {
+    for (const name of ["handler traced", "process traced"]) {
       expect(spans.get(name)?.status).toMatchObject({ code: 2, message: "on purpose" });
     }
   });
