@@ -60,8 +60,10 @@ const GRACE_MS_DEFAULT = 25_000;
 /** After the grace: how long handing back may take. */
 const HAND_BACK_MS = 5_000;
 /**
- * A delivery of a kind that this worker does not know goes to another after this on average. Drawn,
- * since two workers that wait for the same moment can meet in the same order time after time.
+ * A delivery of a kind that this worker does not know goes back into its queue: half the time at
+ * once, when the worker that has waited longest gets it, which is not this one; else after this,
+ * so that a worker that is alone does not spin. Never only later: workers that wait for the same
+ * moment are woken in the order of their connections, every time the same.
  */
 const UNKNOWN_KIND_DELAY_MS = 250;
 
@@ -180,7 +182,7 @@ class QuorumWorker implements Worker {
       this.#unknownKinds.add(kind);
       this.#logger.warn({ kind, queue }, "a job of a kind that this worker does not know");
     }
-    const delayMs = Math.ceil(UNKNOWN_KIND_DELAY_MS * (0.5 + Math.random()));
+    const delayMs = Math.random() < 0.5 ? 0 : UNKNOWN_KIND_DELAY_MS;
     return { kind: "put-back", delayMs };
   }
 
