@@ -43,6 +43,15 @@ beforeAll(async () => {
 const holdSpec = (kind: string, key: string, file: string, holdMs: number) =>
   jobSpec({ kind, payload: Buffer.from(JSON.stringify({ key, file, holdMs })) });
 
+/** Runs jobs until this worker process has run one. */
+async function untilTaken(pid: number): Promise<void> {
+  const file = join(marksDir, `taken-${pid}`);
+  for (let count = 0; !marksIn(file).some((mark) => mark.pid === pid); count += 1) {
+    const job = holdSpec("hold-key", `${pid}-${count}`, file, 1);
+    await connection.jobs.runJob({ job }, PATIENT);
+  }
+}
+
 const greetSpec = (idempotencyKey: string) =>
   jobSpec({ kind: "greet", payload: Buffer.from('{"name":"again"}'), idempotencyKey });
 
@@ -82,7 +91,8 @@ describe("a worker that is frozen past its lease and woken again", () => {
     const { job: ended } = await connection.jobs.waitJob({ jobId }, PATIENT);
     process.kill(first.pid, "SIGCONT");
     await untilMarked(file, ({ event, attempt }) => event === "end" && attempt === 1, 30_000);
-    // The woken worker has seen its handler through; a job that it takes next shows it is past it.
+    // Its report, if any, left before the start of whatever job the woken worker takes next.
+    await untilTaken(first.pid);
     const { job } = await connection.jobs.getJob({ jobId });
     expect(job?.state).toBe(JobState.JOB_STATE_SUCCEEDED);
     expect(JSON.parse(Buffer.from(job?.result ?? []).toString())).toEqual({ token: second.token });
