@@ -1,4 +1,4 @@
-// The commands that talk to a gateway: submit, get, wait, list, cancel, status.
+// The commands about jobs: submit, get, wait, list, cancel.
 //
 // Guarantees: the answer goes to stdout in the form asked for, and nothing else does. A job that
 // ended as FAILED or CANCELLED makes submit --wait and wait exit with 3. The id of a submitted job
@@ -8,53 +8,14 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { type Job, JobSpec, JobState } from "../protos/gen/quorumq/v1/job.ts";
-import { connectJobs, type JobsConnection } from "../transport/grpc/client.ts";
 import { Code, PipelineError } from "../transport/pipeline-error.ts";
+import type { Ask, AskCommand } from "./ask.ts";
 import { ExitCode, UsageError } from "./exit-code.ts";
-import { type Form, printCluster, printJob, printJobs, printSubmitted } from "./output.ts";
+import { printJob, printJobs, printSubmitted } from "./output.ts";
 
-type Options = Readonly<Record<string, unknown>>;
-
-interface Ask {
-  readonly connection: JobsConnection;
-  readonly options: Options;
-  readonly words: readonly string[];
-  readonly form: Form;
-  /** Of the whole command. */
-  readonly timeoutMs: () => number;
-}
-
-const COMMANDS: Readonly<Record<string, (ask: Ask) => Promise<ExitCode>>> = {
-  submit,
-  get,
-  wait,
-  list,
-  cancel,
-  status,
-};
-
-export async function runClientCommand(
-  name: string,
-  address: string,
-  options: Options,
-  words: readonly string[],
-): Promise<ExitCode> {
-  const command = COMMANDS[name];
-  if (command === undefined) throw new Error(`no command ${name}`);
-  const endMs = performance.now() + Number(options["timeout"]) * 1_000;
-  const connection = connectJobs({ address });
-  try {
-    return await command({
-      connection,
-      options,
-      words,
-      form: options["output"] === "json" ? "json" : "text",
-      timeoutMs: () => Math.max(1, endMs - performance.now()),
-    });
-  } finally {
-    connection.close();
-  }
-}
+export const JOB_COMMANDS = { submit, get, wait, list, cancel } as const satisfies Readonly<
+  Record<string, AskCommand>
+>;
 
 async function submit(ask: Ask): Promise<ExitCode> {
   const { connection, options, form, timeoutMs } = ask;
@@ -110,11 +71,6 @@ async function cancel({ connection, options, words, form, timeoutMs }: Ask): Pro
     { timeoutMs: timeoutMs() },
   );
   printJob(present(answer.job), form);
-  return ExitCode.Ok;
-}
-
-async function status({ connection, form, timeoutMs }: Ask): Promise<ExitCode> {
-  printCluster(await connection.cluster.getCluster({}, { timeoutMs: timeoutMs() }), form);
   return ExitCode.Ok;
 }
 

@@ -1,63 +1,60 @@
-// Every command of the CLI: its words, its options and the settings it takes.
+// Every command of the CLI: its words, its options and the settings it takes. The operator's are in
+// operator-spec.ts.
 //
 // Guarantees: heavy modules are loaded only by the command that runs, so that `quorumq version`
 // and client commands start quickly. Actions return an exit code; nothing here ends the process.
 // Does not own: what the commands do.
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
+import type { Options } from "./ask.ts";
+import {
+  asking,
+  natural,
+  nodeCount,
+  output,
+  positive,
+  type Spec,
+  timeout,
+} from "./command-spec.ts";
 import { loadConfig } from "./config.ts";
 import { ExitCode } from "./exit-code.ts";
-import { type Config, environmentOf, flagOf, SETTINGS, type SettingName } from "./settings.ts";
+import { OPERATOR_SPECS } from "./operator-spec.ts";
+import { environmentOf, flagOf, SETTINGS, type SettingName } from "./settings.ts";
 import { VERSION } from "./version.ts";
-
-type Options = Readonly<Record<string, unknown>>;
-type Action = (config: Config, options: Options, words: readonly string[]) => Promise<ExitCode>;
-
-interface Spec {
-  readonly words: string;
-  readonly help: string;
-  readonly settings: readonly SettingName[];
-  readonly required?: readonly SettingName[];
-  readonly options?: readonly Option[];
-  readonly action: Action;
-}
 
 const COMMON: readonly SettingName[] = [
   ...(["amqpUrl", "cluster", "logLevel", "shutdownGraceMs", "healthFile"] as const),
 ];
 
-const output = (): Option =>
-  new Option("-o, --output <form>", "form of the answer").choices(["text", "json"]).default("text");
-const timeout = (): Option =>
-  new Option("--timeout <seconds>", "how long to wait for the answer")
-    .argParser(positive)
-    .default(30);
-const client = (
+const GROUPS: Readonly<Record<NonNullable<Spec["group"]>, string>> = {
+  cluster: "see and steer the quorum",
+  ledger: "read and check what the quorum decided",
+};
+
+function job(
+  name: "submit" | "get" | "wait" | "list" | "cancel",
   words: string,
   help: string,
-  name: string,
   options: readonly Option[] = [],
-): Spec => ({
-  words,
-  help,
-  settings: ["address"],
-  options: [output(), timeout(), ...options],
-  action: async (config, given, args) => {
-    const { runClientCommand } = await import("./client-command.ts");
-    return runClientCommand(name, config.address, given, args);
-  },
-});
+): Spec {
+  return asking(
+    { words, help, options: [output(), timeout(), ...options] },
+    async () => (await import("./client-command.ts")).JOB_COMMANDS[name],
+  );
+}
 
 const SPECS: readonly Spec[] = [
   {
     words: "dev [file...]",
-    help: "run the whole stack on this machine: 3 nodes, a gateway, 2 workers with your job files",
+    help: "run the whole stack on this machine: nodes, a gateway, 2 workers with your job files",
     settings: [
       ...(["amqpUrl", "redisUrl", "grpcPort", "logLevel", "shutdownGraceMs"] as const),
       ...(["concurrency", "leaseMs", "electionTimeoutMs", "heartbeatIntervalMs"] as const),
+      "snapshotLogBytes",
     ],
     options: [
       new Option("--fresh", "begin with empty state"),
+      new Option("--nodes <count>", "nodes of a new cluster").argParser(nodeCount).default(3),
       new Option("--once", "stop cleanly after the first greeting"),
       new Option("--dir <folder>", "where the state lives").default(".quorumq"),
     ],
@@ -69,7 +66,7 @@ const SPECS: readonly Spec[] = [
     help: "run a quorum member",
     settings: [
       ...COMMON,
-      ...(["redisUrl", "nodeId", "members", "dataDir"] as const),
+      ...(["redisUrl", "nodeId", "members", "dataDir", "snapshotLogBytes"] as const),
       ...(["electionTimeoutMs", "heartbeatIntervalMs"] as const),
     ],
     required: ["nodeId", "dataDir"],
@@ -88,10 +85,10 @@ const SPECS: readonly Spec[] = [
     action: async (config, _options, files) =>
       (await import("./worker.ts")).runWorker(config, files),
   },
-  client(
+  job(
+    "submit",
     "submit <kind> [payload]",
     "submit a job; the payload is JSON, @file or - for stdin",
-    "submit",
     [
       new Option("--wait", "wait for the end of the job"),
       new Option("--queue <name>", "queue, if not the kind's own"),
@@ -102,9 +99,9 @@ const SPECS: readonly Spec[] = [
       new Option("--lock <key...>", "keys that only one running job may hold"),
     ],
   ),
-  client("get <id>", "show a job", "get"),
-  client("wait <id>", "wait for the end of a job", "wait"),
-  client("list", "list jobs, newest first", "list", [
+  job("get", "get <id>", "show a job"),
+  job("wait", "wait <id>", "wait for the end of a job"),
+  job("list", "list", "list jobs, newest first", [
     new Option("--state <state>", "only jobs in this state").choices([
       ...["scheduled", "queued", "running", "succeeded", "failed", "cancelled"],
     ]),
@@ -112,8 +109,8 @@ const SPECS: readonly Spec[] = [
     new Option("--queue <name>", "only jobs of this queue"),
     new Option("--limit <number>", "at most this many").argParser(natural).default(20),
   ]),
-  client("cancel <id>", "cancel a job", "cancel", [new Option("--reason <text>", "why")]),
-  client("status", "show the quorum and its counters", "status"),
+  job("cancel", "cancel <id>", "cancel a job", [new Option("--reason <text>", "why")]),
+  ...OPERATOR_SPECS,
   {
     words: "health",
     help: "exit 0 if the process next to this one is well (for container health checks)",
@@ -130,7 +127,8 @@ export function buildProgram(done: (code: ExitCode) => void): Command {
     .option("--config <file>", "configuration file (default: quorumq.config.json, if present)")
     .showHelpAfterError("(see --help)")
     .exitOverride();
-  for (const spec of SPECS) addCommand(program, spec, done);
+  const groups = new Map<string, Command>();
+  for (const spec of SPECS) addCommand(program, parentOf(program, groups, spec), spec, done);
   program
     .command("version")
     .description("print the version")
@@ -141,8 +139,21 @@ export function buildProgram(done: (code: ExitCode) => void): Command {
   return program;
 }
 
-function addCommand(program: Command, spec: Spec, done: (code: ExitCode) => void): void {
-  const command = program.command(spec.words).description(spec.help);
+/** The command of its group, made at the first of them. */
+function parentOf(program: Command, groups: Map<string, Command>, { group }: Spec): Command {
+  if (group === undefined) return program;
+  const parent = groups.get(group) ?? program.command(group).description(GROUPS[group]);
+  groups.set(group, parent);
+  return parent;
+}
+
+function addCommand(
+  program: Command,
+  parent: Command,
+  spec: Spec,
+  done: (code: ExitCode) => void,
+): void {
+  const command = parent.command(spec.words).description(spec.help);
   for (const name of spec.settings) {
     const { help, default: text } = SETTINGS[name];
     const origin = `${environmentOf(name)}${text === null ? "" : `, default ${text}`}`;
@@ -163,16 +174,4 @@ function addCommand(program: Command, spec: Spec, done: (code: ExitCode) => void
     });
     done(await spec.action(config, options, command.args));
   });
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError("not above 0");
-  return value;
-}
-
-function natural(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("not 0, 1, 2, …");
-  return value;
 }

@@ -20,7 +20,6 @@ import type { Config } from "./settings.ts";
 import { type Shutdown, watchForShutdown } from "./shutdown.ts";
 import { VERSION } from "./version.ts";
 
-const NODE_IDS = ["n1", "n2", "n3"];
 const WORKER_IDS = ["w1", "w2"];
 const JOB_FILES = ["handlers/greet", "examples/charge-order", "examples/ingest-reading"];
 /** From the entry inwards: what is left must still be there for what drains before it. */
@@ -40,6 +39,7 @@ interface Dev {
   readonly layout: Layout;
   /** The user's own job files. */
   readonly files: readonly string[];
+  readonly nodeIds: readonly string[];
   readonly backing: Backing;
   readonly grpcPort: number;
   readonly moved: readonly string[];
@@ -61,7 +61,8 @@ export async function runDev(
     instanceId: "dev",
     version: VERSION,
   });
-  const dev = await prepare(config, layout, files);
+  const nodeIds = Array.from({ length: Number(options["nodes"]) }, (_, at) => `n${at + 1}`);
+  const dev = await prepare(config, layout, files, nodeIds);
   try {
     await Promise.race([bringUp(dev), dev.shutdown.requested]);
     if (!dev.shutdown.isRequested() && options["once"] !== true) await dev.shutdown.requested;
@@ -74,7 +75,12 @@ export async function runDev(
   }
 }
 
-async function prepare(config: Config, layout: Layout, files: readonly string[]): Promise<Dev> {
+async function prepare(
+  config: Config,
+  layout: Layout,
+  files: readonly string[],
+  nodeIds: readonly string[],
+): Promise<Dev> {
   const backing = await prepareBacking({
     layout,
     amqpUrl: isNamed("QUORUMQ_AMQP_URL") ? config.amqpUrl : null,
@@ -94,7 +100,17 @@ async function prepare(config: Config, layout: Layout, files: readonly string[])
     removeStack(layout.stackFile);
     process.exit(code);
   });
-  const dev: Dev = { config, layout, files, backing, grpcPort, moved, supervisor, shutdown };
+  const dev: Dev = {
+    config,
+    layout,
+    files,
+    nodeIds,
+    backing,
+    grpcPort,
+    moved,
+    supervisor,
+    shutdown,
+  };
   writeStackFile(dev);
   return dev;
 }
@@ -118,7 +134,7 @@ async function bringUp(dev: Dev): Promise<void> {
   process.stdout.write(banner(dev, greeting));
 }
 
-function ownServices({ config, layout, files, backing, grpcPort }: Dev): Service[] {
+function ownServices({ config, layout, files, nodeIds, backing, grpcPort }: Dev): Service[] {
   const cluster = clusterName(layout);
   const env = {
     ...withoutSettings(process.env),
@@ -129,6 +145,7 @@ function ownServices({ config, layout, files, backing, grpcPort }: Dev): Service
     QUORUMQ_SHUTDOWN_GRACE_MS: String(config.shutdownGraceMs),
     QUORUMQ_CONCURRENCY: String(config.concurrency),
     QUORUMQ_LEASE_MS: String(config.leaseMs),
+    QUORUMQ_SNAPSHOT_LOG_BYTES: String(config.snapshotLogBytes),
     QUORUMQ_ELECTION_TIMEOUT_MS: String(config.electionTimeoutMs),
     QUORUMQ_HEARTBEAT_INTERVAL_MS: String(config.heartbeatIntervalMs),
   };
@@ -140,7 +157,7 @@ function ownServices({ config, layout, files, backing, grpcPort }: Dev): Service
       role,
       id,
       args: [cli, ...words],
-      env,
+      env: { ...env, ...testVariables(process.env, id) },
       cwd: packageRoot(),
       logPath: layout.logPath(id),
       graceMs: config.shutdownGraceMs + STOP_MARGIN_MS,
@@ -150,9 +167,9 @@ function ownServices({ config, layout, files, backing, grpcPort }: Dev): Service
   );
   // The parts run in the package's folder, the user stands in another.
   const jobs = [...builtIn, ...files.map((file) => resolve(file))];
-  const members = ["--members", NODE_IDS.join(",")];
+  const members = ["--members", nodeIds.join(",")];
   return [
-    ...NODE_IDS.map((id) =>
+    ...nodeIds.map((id) =>
       own("node", id, ["node", "--node-id", id, ...members, "--data-dir", layout.nodeDir(id)]),
     ),
     own("gateway", "gateway", ["gateway", "--grpc-port", String(grpcPort)]),
@@ -161,9 +178,10 @@ function ownServices({ config, layout, files, backing, grpcPort }: Dev): Service
 }
 
 function banner(dev: Dev, greeting: Greeting): string {
-  const { backing, grpcPort, layout, moved } = dev;
+  const { backing, grpcPort, layout, moved, nodeIds } = dev;
   return bannerOf({
     version: VERSION,
+    nodeCount: nodeIds.length,
     grpc: `127.0.0.1:${grpcPort}`,
     amqpUrl: backing.amqpUrl,
     rabbitmqUiUrl: backing.rabbitmqUiUrl,
@@ -204,6 +222,17 @@ function refuseSecondStack(layout: Layout): void {
 /** Given by variable or by its _FILE twin; a default is no wish. */
 function isNamed(variable: string): boolean {
   return process.env[variable] !== undefined || process.env[`${variable}_FILE`] !== undefined;
+}
+
+/** What the tests say to the parts of a stack: {id} stands for the part's own. */
+function testVariables(env: NodeJS.ProcessEnv, id: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      value === undefined || !name.startsWith("QUORUMQ_TEST_")
+        ? []
+        : [[name, value.replaceAll("{id}", id)]],
+    ),
+  );
 }
 
 /** The parts get their settings from here, not from what this process was told. */

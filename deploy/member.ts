@@ -14,9 +14,6 @@ import type { Config } from "./settings.ts";
 export function runMember(config: Config): Promise<ExitCode> {
   const { nodeId, dataDir, members, electionTimeoutMs, heartbeatIntervalMs } = config;
   if (nodeId === null || dataDir === null) throw new UsageError("a node needs an id and a folder");
-  if (!members.includes(nodeId)) {
-    throw new UsageError(`--node-id ${nodeId} is not one of --members ${members.join(",")}`);
-  }
   if (heartbeatIntervalMs * 3 > electionTimeoutMs) {
     throw new UsageError(
       "--election-timeout-ms must be at least three times --heartbeat-interval-ms",
@@ -38,6 +35,7 @@ export function runMember(config: Config): Promise<ExitCode> {
         nodeId,
         members,
         dataDir,
+        snapshotLogBytes: config.snapshotLogBytes,
         timing: {
           electionTimeoutMinMs: electionTimeoutMs,
           electionTimeoutMaxMs: 2 * electionTimeoutMs,

@@ -3,19 +3,21 @@
 //
 // Guarantees: speaks only after its identity is claimed and its log is recovered; a failed disk or
 // a lost identity ends the process, never just the request; closing it says goodbye in order:
-// stops leading, leaves the broker, closes the log.
+// hands leadership over, so that a rolling restart costs no election timeout, stops, leaves the
+// broker, closes the log.
 // Does not own: signals and exit codes (process-life.ts), telemetry's start (telemetry/sdk.ts).
 
 import { randomInt } from "node:crypto";
 import { queuedJobs } from "../ledger/ledger.ts";
 import { openAmqpClientMailbox } from "../transport/amqp/amqp-client-mailbox.ts";
 import { openAmqpPeerLink } from "../transport/amqp/amqp-peer-link.ts";
-import { openSqliteLogStore } from "../transport/disk/sqlite-log-store.ts";
 import { Driver, type DriverTiming } from "../transport/driver.ts";
+import { memberId as memberIdOf } from "../transport/member-id.ts";
 import { createBullJobQueue } from "../transport/redis/job-queue.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
 import { createDispatcher } from "../workers/dispatcher.ts";
 import { keepDropLog } from "./drop-log.ts";
+import { openNodeDisk } from "./node-disk.ts";
 
 export interface NodeProcessOptions {
   readonly amqpUrl: string;
@@ -24,6 +26,7 @@ export interface NodeProcessOptions {
   readonly nodeId: string;
   readonly members: readonly string[];
   readonly dataDir: string;
+  readonly snapshotLogBytes: number;
   readonly timing: DriverTiming;
   readonly logger: Logger;
   /** The node has stopped for good and says why. */
@@ -38,12 +41,14 @@ export interface NodeProcess {
 /** Rejects when the log cannot be opened or another process holds the node's identity. */
 export async function startNode(options: NodeProcessOptions): Promise<NodeProcess> {
   const { amqpUrl, redisUrl, cluster, nodeId, members, logger } = options;
-  const store = await openSqliteLogStore({
-    directory: options.dataDir,
-    identity: { cluster, nodeId },
+  const { store, ledger } = await openNodeDisk({
+    dataDir: options.dataDir,
+    cluster,
+    nodeId,
+    logger,
   });
-  const { incarnation, entries } = store.recovered;
-  logger.info({ incarnation, entry_count: entries.length }, "the log is recovered");
+  const { incarnation, storeId } = store.recovered;
+  const memberId = memberIdOf(nodeId, storeId);
   const jobQueue = createBullJobQueue({ url: redisUrl, cluster, id: nodeId, logger });
   const dispatcher = createDispatcher({
     jobQueue,
@@ -52,11 +57,13 @@ export async function startNode(options: NodeProcessOptions): Promise<NodeProces
   });
   const driver: Driver = new Driver({
     cluster,
-    nodeId,
-    voters: members,
+    memberId,
+    founders: members,
     timing: options.timing,
     seed: randomInt(2 ** 32),
     store,
+    ledger,
+    snapshotLogBytes: options.snapshotLogBytes,
     logger,
     onChanges: (changes) => dispatcher.changed(changes),
     onLeading: (isLeading) => (isLeading ? dispatcher.start() : dispatcher.stop()),
@@ -65,9 +72,9 @@ export async function startNode(options: NodeProcessOptions): Promise<NodeProces
   const link = openAmqpPeerLink({
     url: amqpUrl,
     cluster,
-    nodeId,
+    memberId,
     incarnation,
-    peers: members.filter((member) => member !== nodeId),
+    peers: [],
     listener: driver,
     logger,
     onIdentityLost: (error) => {
@@ -99,6 +106,7 @@ export async function startNode(options: NodeProcessOptions): Promise<NodeProces
   return {
     driver,
     async close() {
+      await driver.handOver();
       driver.stop();
       endDropLog();
       dispatcher.stop();

@@ -1,19 +1,19 @@
-// How answers look on a terminal, and as JSON for programs.
+// How jobs look on a terminal, and as JSON for programs.
 //
-// Guarantees: JSON is one document a command, with the field names of the protos in camelCase,
-// times in ISO 8601, states by their word, payload and result as the JSON they are. Text is
-// columns; colours only on a terminal and never under NO_COLOR.
+// Guarantees: states by their word, payload and result as the JSON they are.
+// Does not own: columns and colours (print.ts), the cluster (cluster-output.ts).
 
-import { stripVTControlCharacters, styleText } from "node:util";
-import {
-  type GetClusterResponse,
-  type Node,
-  NodeRole,
-} from "../protos/gen/quorumq/v1/cluster_service.ts";
 import { type Attempt, AttemptOutcome, type Job, JobState } from "../protos/gen/quorumq/v1/job.ts";
 import type { SubmitJobResponse } from "../protos/gen/quorumq/v1/job_service.ts";
-
-export type Form = "text" | "json";
+import {
+  coloured,
+  type Form,
+  printFields,
+  printJson,
+  printLine,
+  printTable,
+  wordOf,
+} from "./print.ts";
 
 const STATE_COLOR = {
   SUCCEEDED: "green",
@@ -38,7 +38,7 @@ export function printJob(job: Job, form: Form): void {
   printFields({
     id: job.id,
     kind: `${job.kind} in queue ${job.queue}`,
-    state: coloured(stateWord(job.state)),
+    state: colouredState(job.state),
     result: job.result.toString("utf8"),
     error: job.error === undefined ? "" : `${job.error.code}: ${job.error.message}`,
     "waits for": job.waitingForLock === "" ? "" : `lock ${job.waitingForLock}`,
@@ -62,41 +62,10 @@ export function printJobs(jobs: readonly Job[], form: Form): void {
       job.id,
       job.kind,
       job.queue,
-      coloured(stateWord(job.state)),
+      colouredState(job.state),
       job.createTime?.toISOString() ?? "",
     ]),
   );
-}
-
-export function printCluster(cluster: GetClusterResponse, form: Form): void {
-  const nodes = cluster.nodes.map((node) => ({ ...node, role: roleWord(node) }));
-  if (form === "json") {
-    printJson({ ...cluster, nodes });
-    return;
-  }
-  printTable(
-    ["NODE", "ROLE", "MATCH INDEX", "LAG", "LAST CONTACT"],
-    nodes.map((node) => [
-      node.id,
-      node.role,
-      String(node.matchIndex),
-      String(Math.max(0, cluster.commitIndex - node.matchIndex)),
-      node.role === "LEADER" ? "-" : `${node.lastContactMs} ms`,
-    ]),
-  );
-  const { counts } = cluster;
-  printFields({
-    cluster: cluster.cluster,
-    term: String(cluster.term),
-    committed: String(cluster.commitIndex),
-    accepted: String(counts?.accepted ?? 0),
-    waiting: `${counts?.queued ?? 0} queued, ${counts?.scheduled ?? 0} scheduled`,
-    running: String(counts?.running ?? 0),
-    finished: `${counts?.succeeded ?? 0} succeeded, ${counts?.failed ?? 0} failed, ${
-      counts?.cancelled ?? 0
-    } cancelled`,
-    "refused late": String(counts?.refusedLate ?? 0),
-  });
 }
 
 export function stateWord(state: JobState): string {
@@ -127,52 +96,12 @@ function outcomeWord(attempt: Attempt): string {
   return wordOf(AttemptOutcome, attempt.outcome, "ATTEMPT_OUTCOME_");
 }
 
-function roleWord(node: Node): string {
-  return wordOf(NodeRole, node.role, "NODE_ROLE_");
-}
-
-function wordOf(names: Readonly<Record<string, number>>, value: number, prefix: string): string {
-  const name = Object.keys(names).find((key) => names[key] === value);
-  return name === undefined ? String(value) : name.slice(prefix.length);
-}
-
 function parsed(bytes: Buffer): unknown {
   return bytes.length === 0 ? null : JSON.parse(bytes.toString("utf8"));
 }
 
-function coloured(state: string): string {
-  const color = STATE_COLOR[state as keyof typeof STATE_COLOR];
-  return color === undefined ? state : styleText(color, state, { stream: process.stdout });
-}
-
-function printFields(fields: Readonly<Record<string, string>>): void {
-  const shown = Object.entries(fields).filter(([, value]) => value !== "");
-  const width = Math.max(...shown.map(([name]) => name.length));
-  for (const [name, value] of shown) printLine(`${name.padEnd(width)}  ${value}`);
-}
-
-function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = head.map((title, at) =>
-    Math.max(title.length, ...rows.map((cells) => visibleLength(cells[at] ?? ""))),
-  );
-  for (const cells of [head, ...rows]) {
-    const padded = cells.map((cell, at) => {
-      const missing = (widths[at] ?? 0) - visibleLength(cell);
-      return `${cell}${" ".repeat(Math.max(0, missing))}`;
-    });
-    printLine(padded.join("  ").trimEnd());
-  }
-}
-
-/** Without colour codes, which take no room. */
-function visibleLength(cell: string): number {
-  return stripVTControlCharacters(cell).length;
-}
-
-function printJson(value: unknown): void {
-  printLine(JSON.stringify(value, null, 2));
-}
-
-function printLine(line: string): void {
-  process.stdout.write(`${line}\n`);
+function colouredState(state: JobState): string {
+  const word = stateWord(state);
+  const color = STATE_COLOR[word as keyof typeof STATE_COLOR];
+  return color === undefined ? word : coloured(color, word);
 }

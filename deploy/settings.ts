@@ -50,8 +50,12 @@ export const SETTINGS = {
   amqpUrl: secret(z.url({ protocol: /^amqps?$/ }), AMQP_URL, "RabbitMQ, with its virtual host"),
   redisUrl: secret(z.url({ protocol: /^rediss?$/ }), REDIS_URL, "Redis"),
   cluster: row(id, "main", "name of the cluster; several may share one RabbitMQ"),
-  nodeId: row(id, null, "this node's id, one of the members"),
-  members: row(idList, "n1,n2,n3", "ids of the nodes that a new cluster starts with"),
+  nodeId: row(id, null, "this node's id; one that is no member waits to be added"),
+  members: row(
+    idList,
+    "n1,n2,n3",
+    "ids of the nodes that a new cluster starts with; a node that is none of them asks to join",
+  ),
   dataDir: row(z.string().min(1), null, "folder of this node's log; must outlive the process"),
   gatewayId: row(id, "gateway", "this gateway's id"),
   workerId: row(id, null, "this worker's id (default: made of host name and process id)"),
@@ -76,6 +80,15 @@ export const SETTINGS = {
     z.coerce.number().int().min(10).max(10_000),
     "100",
     "how often a leader says that it is there",
+  ),
+  snapshotLogBytes: row(
+    z.coerce
+      .number()
+      .int()
+      .min(1_024)
+      .max(2 ** 40),
+    String(16 * 1024 * 1024),
+    "growth of the log after which a node takes a snapshot",
   ),
   shutdownGraceMs: row(durationMs, "25000", "time to finish or hand back what runs at a shutdown"),
   logLevel: row(

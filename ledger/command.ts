@@ -77,6 +77,8 @@ export type CommandBody =
   | { readonly kind: "tick" }
   /** First command of a leader: each live attempt gets a whole lease again. */
   | { readonly kind: "open-term"; readonly leader: string }
+  /** Changes nothing: a place at which replicas are compared. */
+  | { readonly kind: "checkpoint" }
   /** A command of a newer version: applied as nothing, so that replicas stay equal. */
   | { readonly kind: "unknown" };
 

@@ -1,8 +1,9 @@
 // A fingerprint of the whole state, to compare replicas at the same index (I5).
 //
-// Guarantees: equal states give equal hashes, whatever order maps and sets were filled in; every
-// value is preceded by its kind or length, so no two states are written alike. 64 bits against
-// accident, not against malice: a quorum that lies is not in Raft's model either.
+// Guarantees: equal states give equal hashes, whatever order maps and sets were filled in (the
+// queue's order is state); every value is preceded by its kind or length, so no two states are
+// written alike. 64 bits against accident, not against malice: a quorum that lies is not in Raft's
+// model either.
 // Costs a pass over all jobs: for verification, not for every command.
 
 import type { JobSpec, Kind } from "./command.ts";
@@ -33,6 +34,9 @@ export function hash(ledger: Ledger): string {
   }
   addOwners(digest, ledger.holders);
   addOwners(digest, ledger.claims);
+  // In its own order: it is the order in which jobs are put before workers.
+  digest.number(ledger.queued.size);
+  for (const { number } of ledger.queued) digest.number(number);
   return digest.hex();
 }
 

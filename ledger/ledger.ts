@@ -28,6 +28,8 @@ export {
   nextDueMs,
   queuedJobs,
 } from "./query.ts";
+export { LedgerRestore, type RestoreFailure, type RestoreFault } from "./restore.ts";
+export { type SnapshotRecord, snapshotRecords } from "./snapshot.ts";
 export { createLedger, type Ledger, type LedgerOptions } from "./state.ts";
 
 /**
@@ -66,6 +68,7 @@ function run(turn: Turn, body: CommandBody): Result {
     case "open-term":
       openTerm(turn);
       return { kind: "done" };
+    case "checkpoint":
     case "unknown":
       return { kind: "done" };
   }

@@ -1,8 +1,9 @@
 // The ledger's state, and the turn: one command being applied to it.
 //
 // Guarantees: a Ledger is a function of the commands applied, nothing else. The indexes beside
-// `jobs` (queued, running, due, holders, claims, lines) can all be derived from it; they exist so
-// that no rule has to look through all jobs.
+// `jobs` (queued, running, due, holders, claims, lines) can be derived from it, but for the queue's
+// order within one entry; they exist so that no rule has to look through all jobs. What is added
+// here or to a job has to be in snapshots, too (snapshot.ts, kept-job.ts).
 // Owns no rule.
 
 import type { Kind } from "./command.ts";

@@ -8,11 +8,12 @@
 import { Role } from "./effect.ts";
 import { becomeFollower, resetElectionTimer } from "./election.ts";
 import { assert } from "./invariant.ts";
+import { adoptConfiguration } from "./membership.ts";
 import type { AppendEntries, AppendEntriesResult, LogIndex, NodeId } from "./message.ts";
-import type { RaftNode } from "./node.ts";
+import { isBlank, type RaftNode } from "./node.ts";
 
-/** Silence of this many heartbeat intervals makes a follower ask the broker about its leader. */
-const SILENCE_HEARTBEATS = 2;
+/** A follower that has said nothing for this part of a heartbeat interval asks the broker. */
+export const PROBE_HEARTBEATS = 1 / 4;
 
 /** The message's term is the current term. */
 export function onAppendEntries(node: RaftNode, from: NodeId, message: AppendEntries): void {
@@ -24,8 +25,14 @@ export function onAppendEntries(node: RaftNode, from: NodeId, message: AppendEnt
   node.leaderHeardMs = node.nowMs;
   node.isLeaderUnreachable = false;
 
+  if (isBlank(node)) {
+    refuseBlank(node, from, message);
+    return;
+  }
   const { prevLogIndex, entries, round } = message;
-  if (node.log.termAt(prevLogIndex) !== message.prevLogTerm) {
+  // What is compacted was committed, and so it is the leader's as well (§5.4).
+  const isCompacted = prevLogIndex < node.log.offset.index;
+  if (!isCompacted && node.log.termAt(prevLogIndex) !== message.prevLogTerm) {
     refuseAppend(node, from, message);
     return;
   }
@@ -49,10 +56,26 @@ const NOTHING = {
   round: 0,
 } as const;
 
-function acknowledge(node: RaftNode, leader: NodeId, matchIndex: LogIndex, round: number): void {
+/** Leaves when everything up to matchIndex is durable, with the term it is said in. */
+export function acknowledge(
+  node: RaftNode,
+  leader: NodeId,
+  matchIndex: LogIndex,
+  round: number,
+): void {
   const term = node.currentTerm;
+  // It finds out as well whether the mailbox is there.
+  node.followed.nextProbeMs = node.nowMs + PROBE_HEARTBEATS * node.options.heartbeatIntervalMs;
   const ack: AppendEntriesResult = { ...NOTHING, term, success: true, matchIndex, round };
   node.outbox.send(leader, ack, node.outbox.afterEntries(matchIndex));
+}
+
+/** "I have nothing": its leader can only begin with a snapshot. */
+function refuseBlank(node: RaftNode, leader: NodeId, message: AppendEntries): void {
+  const { currentTerm: term } = node;
+  const { prevLogIndex: rejectedIndex, round } = message;
+  const refusal: AppendEntriesResult = { ...NOTHING, term, rejectedIndex, round };
+  node.outbox.send(leader, refusal, node.outbox.afterHardState());
 }
 
 /** The whole run of the conflicting term is named, so that the leader can skip it (§5.3). */
@@ -75,17 +98,20 @@ function refuseAppend(node: RaftNode, leader: NodeId, message: AppendEntries): v
 
 /**
  * Echoes neither round nor index: by the time it arrives, the sender may lead this very term, and
- * would take an echo of its old rounds for a confirmation of its new ones.
+ * would take an echo of its old rounds for a confirmation of its new ones. Nor is it blank.
  */
 export function refuseOldLeader(node: RaftNode, from: NodeId): void {
-  const refusal: AppendEntriesResult = { ...NOTHING, term: node.currentTerm };
+  const refusal: AppendEntriesResult = { ...NOTHING, term: node.currentTerm, conflictIndex: 1 };
   node.outbox.send(from, refusal, node.outbox.afterHardState());
 }
 
 /** Skips what the log has, cuts off what conflicts, appends the rest. */
 function store(node: RaftNode, { prevLogIndex, entries }: AppendEntries): void {
-  const { log, outbox } = node;
-  const known = entries.findIndex(({ index, term }) => log.termAt(index) !== term);
+  const { log, outbox, membership } = node;
+  const compactedIndex = log.offset.index;
+  const known = entries.findIndex(
+    ({ index, term }) => index > compactedIndex && log.termAt(index) !== term,
+  );
   const fresh = known < 0 ? [] : entries.slice(known);
   const first = fresh[0];
   if (first === undefined) return;
@@ -98,6 +124,8 @@ function store(node: RaftNode, { prevLogIndex, entries }: AppendEntries): void {
   }
   log.append(fresh);
   outbox.saveEntries(fresh);
+  const isCut = first.index <= membership.currentIndex && membership.truncate(first.index);
+  if (membership.append(fresh) || isCut) adoptConfiguration(node);
 }
 
 /**
@@ -106,13 +134,12 @@ function store(node: RaftNode, { prevLogIndex, entries }: AppendEntries): void {
  * way to notice a dead leader while no acks are flowing.
  */
 export function probeLeader(node: RaftNode): void {
-  const { leader, followed, nowMs } = node;
-  if (node.role !== Role.Follower || leader === null || nowMs < followed.nextProbeMs) return;
-  followed.nextProbeMs = nowMs + node.options.heartbeatIntervalMs;
+  const { leader, followed } = node;
+  if (node.role !== Role.Follower || leader === null || isBlank(node)) return;
   acknowledge(node, leader, followed.matchIndex, followed.round);
 }
 
-export function probeSilentLeader(node: RaftNode): void {
-  const silenceMs = SILENCE_HEARTBEATS * node.options.heartbeatIntervalMs;
-  if (node.nowMs - node.leaderHeardMs >= silenceMs) probeLeader(node);
+/** While nothing else is said to the leader; under load its acks are enough. */
+export function probeQuietly(node: RaftNode): void {
+  if (node.nowMs >= node.followed.nextProbeMs) probeLeader(node);
 }

@@ -12,8 +12,18 @@
 // A candidate's requests wait for its own vote (afterWriteId = the write of its term and vote).
 // Effects are carried out in array order otherwise.
 
+import type { Configuration } from "./configuration.ts";
 import type { RequestId } from "./input.ts";
-import type { Entry, LogIndex, Message, NodeId, Term } from "./message.ts";
+import type {
+  Entry,
+  LogIndex,
+  LogPosition,
+  Message,
+  NodeId,
+  Snapshot,
+  SnapshotChunk,
+  Term,
+} from "./message.ts";
 
 export interface HardState {
   readonly currentTerm: Term;
@@ -30,14 +40,18 @@ export type Role = (typeof Role)[keyof typeof Role];
 
 export type Effect =
   /**
-   * One transaction: drop entries from truncateFrom on, append entries, replace term and vote.
-   * Absent parts stay as they are.
+   * One transaction, in this order: drop entries from truncateFrom on, take over the snapshot, drop
+   * entries up to and with compactTo, append entries, replace term and vote. Absent parts stay as
+   * they are. After it the log begins behind compactTo, the last one that was given.
    */
   | {
       readonly kind: "persist";
       readonly writeId: number;
       readonly hardState?: HardState;
       readonly truncateFrom?: LogIndex;
+      /** The snapshot that a restart begins with: taken here, or staged and verified. */
+      readonly snapshot?: Snapshot;
+      readonly compactTo?: LogPosition;
       readonly entries: readonly Entry[];
     }
   | {
@@ -55,11 +69,11 @@ export type Effect =
       readonly term: Term;
       readonly index: LogIndex;
     }
-  /** The proposal or read was not taken: nothing happened. */
+  /** The proposal, read, change or transfer was not taken: nothing happened. */
   | {
       readonly kind: "refused";
       readonly requestId: RequestId;
-      readonly reason: "not-leader" | "overloaded";
+      readonly reason: RefusalReason;
       readonly leader: NodeId | null;
     }
   /** The read may be served from any state machine that has applied readIndex. */
@@ -70,4 +84,41 @@ export type Effect =
       readonly role: Role;
       readonly term: Term;
       readonly leader: NodeId | null;
-    };
+    }
+  /** Another configuration is in force: its entry was appended, cut off, or came by snapshot. */
+  | { readonly kind: "configuration-changed"; readonly configuration: Configuration }
+  /** The transfer did not happen in time: this node still leads. Success shows as role-changed. */
+  | { readonly kind: "transfer-aborted"; readonly requestId: RequestId }
+  /** A new member can only begin with a snapshot, and there is none: take one. */
+  | { readonly kind: "snapshot-wanted" }
+  /** Read these bytes of the own snapshot at this place and send the message with them. */
+  | {
+      readonly kind: "load-chunk";
+      readonly to: NodeId;
+      readonly message: Omit<SnapshotChunk, "data">;
+      readonly bytes: number;
+    }
+  /** Keep these bytes of the snapshot that is being fetched; offset 0 may begin another one. */
+  | {
+      readonly kind: "stage-chunk";
+      readonly snapshot: Snapshot;
+      readonly offset: number;
+      readonly data: Uint8Array;
+    }
+  /** All chunks are staged: make them durable, check them, and say `snapshot-verified`. */
+  | { readonly kind: "verify"; readonly snapshot: Snapshot }
+  /**
+   * Replace the state machine by the verified snapshot: what was handed over before it is void.
+   * Comes with the persist that takes the snapshot over.
+   */
+  | { readonly kind: "restore"; readonly snapshot: Snapshot };
+
+export type RefusalReason =
+  | "not-leader"
+  | "overloaded"
+  /** The leader hands over: the next one takes it. */
+  | "transferring"
+  /** Another change of membership is not over, or nothing of this term is committed yet. */
+  | "busy"
+  /** No voter, a voter that is a learner as well, or a transfer to one that does not vote. */
+  | "invalid";

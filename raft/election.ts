@@ -11,7 +11,8 @@
 // pre-votes away from a leader that only CheckQuorum can then remove.
 // Does not own: replication by the elected (replication.ts).
 
-import { isSoleVoter, isVoter, peersOf } from "./configuration.ts";
+import { PROBE_HEARTBEATS } from "./append.ts";
+import { isSoleVoter, isVoter, peersOf, votingPeersOf } from "./configuration.ts";
 import { Role } from "./effect.ts";
 import { assert } from "./invariant.ts";
 import type { NodeId, RequestVote, RequestVoteResult, Term } from "./message.ts";
@@ -30,9 +31,21 @@ export function resetElectionTimer(node: RaftNode): void {
 
 /** A sole voter has nobody to wait for. */
 export function isElectionDue(node: RaftNode): boolean {
-  if (!isVoter(node.configuration, node.id)) return false;
+  if (!mayCampaign(node)) return false;
   const isAlone = node.role === Role.Follower && isSoleVoter(node.configuration, node.id);
   return isAlone || node.nowMs >= node.electionDeadlineMs;
+}
+
+/**
+ * Also one that its newest configuration leaves out, until it knows that to be committed: nobody
+ * else may have the entry, and then no other log is as good as its own (dissertation §4.2.2). It
+ * does not count itself.
+ */
+function mayCampaign({ configuration, membership, commitIndex, id }: RaftNode): boolean {
+  if (isVoter(configuration, id)) return true;
+  const { currentIndex } = membership;
+  // The one before, not that at commitIndex: after a restart several later ones may be committed.
+  return currentIndex > commitIndex && isVoter(membership.at(currentIndex - 1), id);
 }
 
 /** In the same term the vote stays: forgetting it would let this node vote twice in one term. */
@@ -65,9 +78,9 @@ export function startPreVote(node: RaftNode): void {
   node.leader = null;
   node.votes = new Map([[node.id, true]]);
   resetElectionTimer(node);
-  if (mayRetrySoon(node)) retrySoon(node);
-  if (tally(node.configuration, node.votes) === "won") startElection(node);
-  else requestVotes(node, true);
+  if (mayRetrySoon(node)) retrySoon(node, PROBE_HEARTBEATS);
+  if (tally(node.configuration, node.votes) === "won") startElection(node, false);
+  else requestVotes(node, true, false);
 }
 
 /**
@@ -79,13 +92,18 @@ function mayRetrySoon(node: RaftNode): boolean {
   return node.isLeaderUnreachable && sinceHeardMs < node.options.electionTimeoutMs.max;
 }
 
-function retrySoon(node: RaftNode): void {
-  const { heartbeatIntervalMs } = node.options;
-  node.electionDeadlineMs =
-    node.nowMs + uniform(node.prng, heartbeatIntervalMs, 3 * heartbeatIntervalMs);
+function retrySoon(node: RaftNode, heartbeats: number): void {
+  const leastMs = heartbeats * node.options.heartbeatIntervalMs;
+  node.electionDeadlineMs = node.nowMs + uniform(node.prng, leastMs, 3 * leastMs);
 }
 
-function startElection(node: RaftNode): void {
+/** The leader hands over: no need to ask who would vote, and no stickiness to respect. */
+export function onTimeoutNow(node: RaftNode, from: NodeId): void {
+  const isMeant = node.role !== Role.Leader && (node.leader === null || node.leader === from);
+  if (isMeant && isVoter(node.configuration, node.id)) startElection(node, true);
+}
+
+function startElection(node: RaftNode, transfer: boolean): void {
   const isLeaderGone = mayRetrySoon(node);
   enterTerm(node, node.currentTerm + 1);
   node.votedFor = node.id;
@@ -95,8 +113,8 @@ function startElection(node: RaftNode): void {
   resetElectionTimer(node);
   // All followers learn of a dead leader at the same moment, so split votes are likelier than by
   // timeouts alone: they are settled at the pace of the hint, not after a whole timeout.
-  if (isLeaderGone) retrySoon(node);
-  requestVotes(node, false);
+  if (isLeaderGone) retrySoon(node, 1);
+  requestVotes(node, false, transfer);
 }
 
 /** Once durable, like any other vote; a sole voter would else lead the same term in two lives. */
@@ -106,16 +124,17 @@ export function countOwnVote(node: RaftNode): void {
   if (tally(node.configuration, node.votes) === "won") becomeLeader(node);
 }
 
-function requestVotes(node: RaftNode, preVote: boolean): void {
+function requestVotes(node: RaftNode, preVote: boolean, transfer: boolean): void {
   const message: RequestVote = {
     kind: "request-vote",
     term: node.currentTerm,
     lastLogIndex: node.log.lastIndex,
     lastLogTerm: node.log.lastTerm,
     preVote,
+    transfer,
   };
   const afterWriteId = node.outbox.afterHardState();
-  for (const peer of peersOf(node.configuration, node.id)) {
+  for (const peer of votingPeersOf(node.configuration, node.id)) {
     node.outbox.send(peer, message, afterWriteId);
   }
 }
@@ -135,7 +154,9 @@ function becomeLeader(node: RaftNode): void {
     round: 0,
     nextHeartbeatMs: nowMs + node.options.heartbeatIntervalMs,
     reads: [],
+    transfer: null,
   };
+  node.fetch = null;
   // Commits all before it, and tells the leader what is committed (§8).
   const data = new Uint8Array(0);
   appendOwn(node, [{ term, index, kind: EntryKind.NoOp, data, traceparent: "" }]);
@@ -200,14 +221,27 @@ export function onVoteResult(node: RaftNode, from: NodeId, message: RequestVoteR
   node.votes.set(from, message.voteGranted || node.votes.get(from) === true);
   const result = tally(node.configuration, node.votes);
   if (result === "lost") becomeFollower(node, node.currentTerm, null);
-  else if (result === "won" && message.preVote) startElection(node);
+  else if (result === "won" && message.preVote) startElection(node, false);
   else if (result === "won") becomeLeader(node);
 }
 
-/** A hint that the leader is gone: campaign early, apart from the others who learn the same. */
+/**
+ * A hint that the leader is gone: campaign early. All followers learn of it at nearly the same
+ * moment, so they take turns, in the order in which they follow the leader among the voters: the
+ * first one when the others have had the time to learn of it too, or they would still stand by the
+ * leader, the next one when the first should have won.
+ */
 export function onLeaderUnreachable(node: RaftNode): void {
   if (node.isLeaderUnreachable) return;
+  const turnMs = PROBE_HEARTBEATS * node.options.heartbeatIntervalMs;
+  const delayMs = (1 + turnOf(node)) * turnMs + uniform(node.prng, 0, turnMs / 2);
   node.isLeaderUnreachable = true;
-  const delayMs = uniform(node.prng, 0, node.options.heartbeatIntervalMs + 1);
   node.electionDeadlineMs = Math.min(node.electionDeadlineMs, node.nowMs + delayMs);
+}
+
+function turnOf({ configuration, leader, id }: RaftNode): number {
+  const { voters } = configuration;
+  const place = leader === null ? -1 : voters.indexOf(leader);
+  const own = voters.indexOf(id);
+  return place < 0 || own < 0 ? 0 : (own - place + voters.length - 1) % voters.length;
 }

@@ -1,4 +1,4 @@
-// The log in memory: an array of entries behind an offset, so that a compacted prefix fits later.
+// The log in memory: an array of entries behind an offset, where a compacted prefix ended.
 //
 // Guarantees: access by index is O(1), search by term O(log n) since terms never fall along a log;
 // reading never copies more than the batch asked for. The entries are contiguous (I3).
@@ -6,7 +6,7 @@
 // that must not cut off committed entries.
 
 import { assert } from "./invariant.ts";
-import type { Entry, LogIndex, Term } from "./message.ts";
+import type { Entry, LogIndex, LogPosition, Term } from "./message.ts";
 
 /** What an entry weighs beside its data: term, index, kind and framing on the wire. */
 const ENTRY_OVERHEAD_BYTES = 24;
@@ -21,16 +21,20 @@ export interface BatchLimit {
 }
 
 export class Log {
-  readonly #entries: Entry[];
-  /** Index and term of the entry before the first: 0 until there are snapshots. */
-  readonly #offset: LogIndex;
-  readonly #offsetTerm: Term;
+  #entries: Entry[] = [];
+  /** Index and term of the entry before the first: 0 until something was compacted. */
+  #offset: LogIndex;
+  #offsetTerm: Term;
 
-  constructor(entries: readonly Entry[], offset: LogIndex = 0, offsetTerm: Term = 0) {
-    this.#entries = [];
-    this.#offset = offset;
-    this.#offsetTerm = offsetTerm;
+  constructor(entries: readonly Entry[], { index, term }: LogPosition = { index: 0, term: 0 }) {
+    this.#offset = index;
+    this.#offsetTerm = term;
     this.append(entries);
+  }
+
+  /** The place before the first entry. */
+  get offset(): LogPosition {
+    return { index: this.#offset, term: this.#offsetTerm };
   }
 
   get firstIndex(): LogIndex {
@@ -72,6 +76,20 @@ export class Log {
     return to > from ? this.range(from, to) : [];
   }
 
+  /** How many entries up to and with `upTo` fit the limit, the newest first. */
+  tailLength(upTo: LogIndex, limit: BatchLimit): number {
+    let bytes = 0;
+    let length = 0;
+    while (length < limit.entriesMax) {
+      const entry = this.#entries[upTo - length - this.firstIndex];
+      if (entry === undefined) break;
+      bytes += entryBytes(entry);
+      if (bytes > limit.bytesMax) break;
+      length += 1;
+    }
+    return length;
+  }
+
   append(entries: readonly Entry[]): void {
     for (const entry of entries) {
       assert(entry.index === this.lastIndex + 1, "I3", "a gap", entry.index, this.lastIndex);
@@ -83,6 +101,23 @@ export class Log {
   truncateFrom(index: LogIndex): void {
     assert(index >= this.firstIndex, "I13", "compacted entries", index, this.firstIndex);
     this.#entries.length = Math.min(this.#entries.length, index - this.firstIndex);
+  }
+
+  /** Drops the entries up to and with `index`, which must be there or dropped already. */
+  compactTo(index: LogIndex): void {
+    if (index <= this.#offset) return;
+    const term = this.termAt(index);
+    assert(term !== null, "I10", "compacted behind the end", index, this.lastIndex);
+    this.#entries = this.#entries.slice(index - this.#offset);
+    this.#offset = index;
+    this.#offsetTerm = term;
+  }
+
+  /** Nothing but what a snapshot stands for. */
+  resetTo({ index, term }: LogPosition): void {
+    this.#entries = [];
+    this.#offset = index;
+    this.#offsetTerm = term;
   }
 
   /** The first index that has the term of the entry at `index`. */

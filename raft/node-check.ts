@@ -29,18 +29,26 @@ export function checkNode(node: RaftNode, before: Footing): void {
   assert(lastApplied <= handedIndex, "I10", "applied, handed over", lastApplied, handedIndex);
   assert(handedIndex <= commitIndex, "I10", "handed over, commit", handedIndex, commitIndex);
   assert(commitIndex <= log.lastIndex, "I10", "commit, last", commitIndex, log.lastIndex);
+  const snapshotIndex = node.snapshot?.index ?? 0;
+  assert(log.offset.index <= snapshotIndex, "I10", "compacted, snapshot", log.offset.index);
+  assert(snapshotIndex <= lastApplied, "I10", "snapshot, applied", snapshotIndex, lastApplied);
   assert(log.lastTerm <= currentTerm, "I3", "an entry of a later term", log.lastTerm, currentTerm);
   assert((node.leading !== null) === (node.role === Role.Leader), "I1", "leader state", node.role);
   const durable = node.outbox.durableIndex;
   assert(durable <= log.lastIndex, "I15", "durable, last", durable, log.lastIndex);
   if (node.leading === null) return;
+  // Before that it does not know how much of its log is committed: after a restart maybe all of it.
+  if (commitIndex >= node.leading.termStartIndex) {
+    const open = node.membership.uncommittedCount(commitIndex);
+    assert(open <= 1, "I11", "configurations not committed", open);
+  }
   const isOwn = commitIndex === before.commitIndex || log.termAt(commitIndex) === currentTerm;
   assert(isOwn, "I7", "commit", commitIndex, log.termAt(commitIndex));
   assert(votedFor === node.id, "I1", "a leader voted for itself", votedFor);
   for (const [peer, { matchIndex, nextIndex, inflight }] of node.leading.peers) {
     assert(matchIndex < nextIndex, "I10", "match, next", peer, matchIndex, nextIndex);
     assert(nextIndex <= log.lastIndex + 1, "I10", "next, last", peer, nextIndex, log.lastIndex);
-    const inflightMax = node.options.limits.inflightMax;
+    const { inflightMax } = node.options.limits;
     assert(inflight.length <= inflightMax, "I20", "inflight", peer, inflight.length);
   }
 }

@@ -8,7 +8,7 @@
 
 import type { Effect, HardState } from "./effect.ts";
 import { assert } from "./invariant.ts";
-import type { Entry, LogIndex, Message, NodeId } from "./message.ts";
+import type { Entry, LogIndex, LogPosition, Message, NodeId, Snapshot } from "./message.ts";
 
 interface PendingWrite {
   readonly writeId: number;
@@ -20,6 +20,8 @@ interface Draft {
   readonly writeId: number;
   hasHardState: boolean;
   truncateFrom: LogIndex | null;
+  snapshot: Snapshot | null;
+  compactTo: LogPosition | null;
   readonly entries: Entry[];
 }
 
@@ -52,8 +54,35 @@ export class Outbox {
     const draft = this.#openDraft();
     assert(draft.entries.length === 0, "I15", "a truncation comes before what is appended", from);
     draft.truncateFrom = from;
-    this.#durableIndex = Math.min(this.#durableIndex, from - 1);
-    for (const write of this.#pending) write.lastIndex = Math.min(write.lastIndex, from - 1);
+    this.#cutOff(from - 1);
+  }
+
+  /** A snapshot of what the log holds, and how much of the log is dropped with it. */
+  saveSnapshot(snapshot: Snapshot, compactTo: LogPosition | null): void {
+    const draft = this.#openDraft();
+    draft.snapshot = snapshot;
+    draft.compactTo = compactTo;
+  }
+
+  /**
+   * A snapshot in place of the whole log. What is not committed is cut off, what is goes with the
+   * compaction. Until the write is done, no more is durable than what was committed before: the
+   * rest of the old log may be another one.
+   */
+  saveInstall(snapshot: Snapshot, commitIndex: LogIndex): void {
+    const draft = this.#openDraft();
+    assert(draft.entries.length === 0, "I15", "a snapshot comes before entries", snapshot.index);
+    draft.truncateFrom = commitIndex + 1;
+    draft.snapshot = snapshot;
+    draft.compactTo = { index: snapshot.index, term: snapshot.term };
+    this.#cutOff(commitIndex);
+    this.#pending.push({ writeId: draft.writeId, lastIndex: snapshot.index });
+  }
+
+  /** What is durable or under way behind this index is not in the log any more. */
+  #cutOff(lastIndex: LogIndex): void {
+    this.#durableIndex = Math.min(this.#durableIndex, lastIndex);
+    for (const write of this.#pending) write.lastIndex = Math.min(write.lastIndex, lastIndex);
   }
 
   saveEntries(entries: readonly Entry[]): void {
@@ -109,6 +138,8 @@ export class Outbox {
       writeId: draft.writeId,
       ...(draft.hasHardState ? { hardState } : {}),
       ...(draft.truncateFrom === null ? {} : { truncateFrom: draft.truncateFrom }),
+      ...(draft.snapshot === null ? {} : { snapshot: draft.snapshot }),
+      ...(draft.compactTo === null ? {} : { compactTo: draft.compactTo }),
       entries: draft.entries,
     };
     return [persist, ...first, ...effects];
@@ -118,7 +149,14 @@ export class Outbox {
     if (this.#draft === null) {
       this.#lastWriteId += 1;
       const writeId = this.#lastWriteId;
-      this.#draft = { writeId, hasHardState: false, truncateFrom: null, entries: [] };
+      this.#draft = {
+        writeId,
+        hasHardState: false,
+        truncateFrom: null,
+        snapshot: null,
+        compactTo: null,
+        entries: [],
+      };
     }
     return this.#draft;
   }

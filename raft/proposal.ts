@@ -9,6 +9,7 @@ import type { Proposal } from "./input.ts";
 import { entryBytes } from "./log.ts";
 import { type Entry, EntryKind } from "./message.ts";
 import type { RaftNode } from "./node.ts";
+import { refuse } from "./refusal.ts";
 import { appendOwn, leaderState } from "./replication.ts";
 
 export function propose(node: RaftNode, proposals: readonly Proposal[]): void {
@@ -17,6 +18,10 @@ export function propose(node: RaftNode, proposals: readonly Proposal[]): void {
   for (const { requestId, data, traceparent } of proposals) {
     if (node.role !== Role.Leader) {
       refuse(node, requestId, "not-leader");
+      continue;
+    }
+    if (leaderState(node).transfer !== null) {
+      refuse(node, requestId, "transferring");
       continue;
     }
     const index = node.log.lastIndex + entries.length + 1;
@@ -32,10 +37,6 @@ export function propose(node: RaftNode, proposals: readonly Proposal[]): void {
     node.outbox.emit({ kind: "appended", requestId, term, index });
   }
   if (entries.length > 0) appendOwn(node, entries);
-}
-
-function refuse(node: RaftNode, requestId: number, reason: "not-leader" | "overloaded"): void {
-  node.outbox.emit({ kind: "refused", requestId, reason, leader: node.leader });
 }
 
 /** Entries of earlier terms do not count: a new leader must be able to take what commits them. */

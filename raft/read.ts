@@ -2,30 +2,68 @@
 //
 //   read ─▶ readIndex = commitIndex ─▶ a later round is echoed by a majority ─▶ ready
 //
+// A follower asks its leader, with a readId that is never used again, and answers from its own
+// state machine once that has applied as much (etcd's ReadIndex).
+//
 // Guarantees: no read is answered before this leader has committed an entry of its own term (it
 // could miss what its predecessor committed), nor by echoes of a round older than the read. Rounds
 // rise within a term, and a term has one leader, so a late echo is never taken for a newer one
 // (etcd #20418). Reads that come while a round is out share the next one.
 // Does not own: the state machine, which must first apply up to readIndex.
 
-import { Role } from "./effect.ts";
 import type { RequestId } from "./input.ts";
-import type { LeaderState, RaftNode } from "./node.ts";
+import type { NodeId, ReadIndexResult } from "./message.ts";
+import type { LeaderState, OpenRead, RaftNode } from "./node.ts";
 import { reachedByMajority } from "./quorum.ts";
+import { refuse } from "./refusal.ts";
 import { sendHeartbeats } from "./replication.ts";
 
 /** Reads that may wait at once; more are refused. */
 export const OPEN_READS_MAX = 10_000;
 
 export function onRead(node: RaftNode, requestId: RequestId): void {
-  const { leading, leader } = node;
-  if (node.role !== Role.Leader || leading === null) {
-    node.outbox.emit({ kind: "refused", requestId, reason: "not-leader", leader });
-  } else if (leading.reads.length >= OPEN_READS_MAX) {
-    node.outbox.emit({ kind: "refused", requestId, reason: "overloaded", leader });
+  const { leading, leader, forwarded, currentTerm: term } = node;
+  const open = leading === null ? forwarded.size : leading.reads.length;
+  if (leader === null) {
+    refuse(node, requestId, "not-leader");
+  } else if (open >= OPEN_READS_MAX) {
+    refuse(node, requestId, "overloaded");
+  } else if (leading !== null) {
+    leading.reads.push({ requestId, from: null, round: leading.round + 1, readIndex: null });
   } else {
-    leading.reads.push({ requestId, round: leading.round + 1, readIndex: null });
+    forwarded.set(requestId, node.nowMs);
+    node.outbox.send(leader, { kind: "read-index", term, readId: requestId }, 0);
   }
+}
+
+/** A follower's read; if this node leads no more, or too many wait, it hears nothing. */
+export function onReadIndex(node: RaftNode, from: NodeId, readId: RequestId): void {
+  const { leading } = node;
+  if (leading === null || leading.reads.length >= OPEN_READS_MAX) return;
+  leading.reads.push({ requestId: readId, from, round: leading.round + 1, readIndex: null });
+}
+
+export function onReadIndexResult(node: RaftNode, from: NodeId, message: ReadIndexResult): void {
+  const { readId: requestId, readIndex } = message;
+  // Doubled, late, or from one that is not followed: the read is answered or refused already.
+  if (from !== node.leader || !node.forwarded.delete(requestId)) return;
+  node.outbox.emit({ kind: "read-ready", requestId, readIndex });
+}
+
+/** What was lost on the way is told to its reader after an election timeout. */
+export function refuseOldForwarded(node: RaftNode): void {
+  const { forwarded, nowMs, options } = node;
+  for (const [requestId, askedMs] of forwarded) {
+    if (nowMs - askedMs < options.electionTimeoutMs.min) return;
+    forwarded.delete(requestId);
+    refuse(node, requestId, "not-leader");
+  }
+}
+
+/** Another leader, or none: whom they were forwarded to cannot answer them any more. */
+export function refuseForwarded(node: RaftNode): void {
+  for (const requestId of node.forwarded.keys()) refuse(node, requestId, "not-leader");
+  node.forwarded.clear();
 }
 
 /** Run at the end of each of a leader's steps. */
@@ -47,12 +85,20 @@ export function advanceReads(node: RaftNode): void {
   const confirmed = confirmedRound(node, leading);
   // Their rounds never fall along the list.
   let readyCount = 0;
-  for (const { requestId, round, readIndex } of leading.reads) {
-    if (readIndex === null || round > confirmed) break;
-    node.outbox.emit({ kind: "read-ready", requestId, readIndex });
+  for (const read of leading.reads) {
+    if (read.readIndex === null || read.round > confirmed) break;
+    answer(node, read, read.readIndex);
     readyCount += 1;
   }
   if (readyCount > 0) leading.reads.splice(0, readyCount);
+}
+
+function answer(node: RaftNode, { requestId, from }: OpenRead, readIndex: number): void {
+  if (from === null) node.outbox.emit({ kind: "read-ready", requestId, readIndex });
+  else {
+    const term = node.currentTerm;
+    node.outbox.send(from, { kind: "read-index-result", term, readId: requestId, readIndex }, 0);
+  }
 }
 
 function confirmedRound(node: RaftNode, leading: LeaderState): number {
@@ -63,9 +109,8 @@ function confirmedRound(node: RaftNode, leading: LeaderState): number {
 
 /** A deposed leader can no longer confirm anything. */
 export function refuseReads(node: RaftNode, leading: LeaderState): void {
-  for (const { requestId } of leading.reads) {
-    const { leader } = node;
-    node.outbox.emit({ kind: "refused", requestId, reason: "not-leader", leader });
+  for (const { requestId, from } of leading.reads) {
+    if (from === null) refuse(node, requestId, "not-leader");
   }
   leading.reads = [];
 }

@@ -9,10 +9,13 @@
 
 import { assert } from "./invariant.ts";
 import { entryBytes } from "./log.ts";
+import { adoptConfiguration } from "./membership.ts";
 import type { AppendEntries, AppendEntriesResult, Entry, LogIndex, NodeId } from "./message.ts";
+import { EntryKind } from "./message.ts";
 import type { LeaderState, RaftNode } from "./node.ts";
 import * as progressOf from "./progress.ts";
 import { reachedByMajority } from "./quorum.ts";
+import { offerSnapshot, offerSnapshotAgain, offerToBlank } from "./snapshot.ts";
 
 /** An append without progress for this many heartbeat intervals counts as lost. */
 const RESEND_HEARTBEATS = 2;
@@ -27,6 +30,7 @@ export function leaderState(node: RaftNode): LeaderState {
 export function appendOwn(node: RaftNode, entries: readonly Entry[]): void {
   node.log.append(entries);
   node.outbox.saveEntries(entries);
+  if (node.membership.append(entries)) adoptConfiguration(node);
   for (const peer of leaderState(node).peers.keys()) replicate(node, peer);
 }
 
@@ -34,14 +38,19 @@ export function appendOwn(node: RaftNode, entries: readonly Entry[]): void {
 export function replicate(node: RaftNode, peer: NodeId): void {
   const progress = leaderState(node).peers.get(peer);
   if (progress === undefined) return;
-  const { appendEntriesMax, appendBytesMax, inflightMax } = node.options.limits;
-  const limit = { entriesMax: appendEntriesMax, bytesMax: appendBytesMax };
-  while (progressOf.maySend(progress, inflightMax)) {
+  const { limits } = node.options;
+  const limit = { entriesMax: limits.appendEntriesMax, bytesMax: limits.appendBytesMax };
+  while (progressOf.maySend(progress, limits)) {
+    if (progress.nextIndex < node.log.firstIndex) {
+      offerSnapshot(node, peer, progress);
+      return;
+    }
     const entries = node.log.batch(progress.nextIndex, limit);
     const last = entries.at(-1);
     if (last === undefined) return;
     sendAppend(node, peer, progress.nextIndex - 1, entries);
-    progressOf.noteSent(progress, last.index, node.nowMs);
+    const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+    progressOf.noteSent(progress, last.index, bytes, node.nowMs);
   }
 }
 
@@ -50,7 +59,13 @@ export function sendHeartbeats(node: RaftNode): void {
   const leading = leaderState(node);
   leading.round += 1;
   leading.nextHeartbeatMs = node.nowMs + node.options.heartbeatIntervalMs;
-  for (const [peer, { matchIndex }] of leading.peers) sendAppend(node, peer, matchIndex, []);
+  for (const peer of leading.peers.keys()) sendHeartbeat(node, peer);
+}
+
+/** To a peer that is behind the compacted part: it claims nothing at all. */
+export function sendHeartbeat(node: RaftNode, peer: NodeId): void {
+  const matchIndex = leaderState(node).peers.get(peer)?.matchIndex ?? 0;
+  sendAppend(node, peer, matchIndex < node.log.offset.index ? 0 : matchIndex, []);
 }
 
 function sendAppend(
@@ -59,7 +74,7 @@ function sendAppend(
   prevLogIndex: LogIndex,
   entries: readonly Entry[],
 ): void {
-  const prevLogTerm = node.log.termAt(prevLogIndex);
+  const prevLogTerm = prevLogIndex === 0 ? 0 : node.log.termAt(prevLogIndex);
   assert(prevLogTerm !== null, "I10", "the entry before is in the log", prevLogIndex);
   const message: AppendEntries = {
     kind: "append-entries",
@@ -85,9 +100,12 @@ export function onAppendResult(node: RaftNode, from: NodeId, message: AppendEntr
     const { matchIndex } = message;
     assert(matchIndex <= node.log.lastIndex, "I12", "an ack", matchIndex, node.log.lastIndex);
     progressOf.noteMatched(progress, matchIndex, node.nowMs);
+    offerSnapshotAgain(node, from, progress);
     const resendMs = RESEND_HEARTBEATS * node.options.heartbeatIntervalMs;
     if (progressOf.isOverdue(progress, node.nowMs, resendMs)) progressOf.becomeProbe(progress);
     commitAgreed(node);
+  } else if (message.conflictIndex === 0) {
+    offerToBlank(node, from, progress);
   } else if (progressOf.isRefusalCurrent(progress, message.rejectedIndex)) {
     const nextIndex = nextAfterRefusal(node, message);
     progressOf.noteRefused(progress, message.rejectedIndex, nextIndex);
@@ -105,6 +123,8 @@ function nextAfterRefusal(node: RaftNode, message: AppendEntriesResult): LogInde
   const { conflictTerm, conflictIndex, rejectedIndex } = message;
   if (conflictTerm === 0) return Math.min(conflictIndex, rejectedIndex);
   const meeting = node.log.lastIndexOfTermAtMost(conflictTerm, rejectedIndex - 1);
+  // Behind the compacted part nothing can be compared: a snapshot is next.
+  if (meeting >= rejectedIndex) return rejectedIndex;
   const isShared = node.log.termAt(meeting) === conflictTerm && meeting >= conflictIndex;
   return isShared ? meeting + 1 : Math.min(meeting + 1, conflictIndex);
 }
@@ -127,7 +147,8 @@ export function commitAgreed(node: RaftNode): void {
   if (agreed <= node.commitIndex || node.log.termAt(agreed) !== node.currentTerm) return;
   const from = Math.max(node.commitIndex, leading.termStartIndex) + 1;
   for (const entry of node.log.range(from, agreed + 1)) {
-    leading.uncommittedBytes -= entryBytes(entry);
+    // Configurations were let in without being weighed (proposal.ts).
+    if (entry.kind === EntryKind.Command) leading.uncommittedBytes -= entryBytes(entry);
   }
   node.commitIndex = agreed;
 }

@@ -6,7 +6,7 @@
 // before its kind is looked at: an old term is told the new one, a new term makes a follower.
 // Does not own: what each kind does (election, append, replication, proposal, read, apply).
 
-import { onAppendEntries, probeLeader, probeSilentLeader, refuseOldLeader } from "./append.ts";
+import { onAppendEntries, probeLeader, probeQuietly, refuseOldLeader } from "./append.ts";
 import { handOver, onApplied } from "./apply.ts";
 import { type Effect, Role } from "./effect.ts";
 import {
@@ -18,16 +18,26 @@ import {
   isQuorumSilent,
   onLeaderUnreachable,
   onRequestVote,
+  onTimeoutNow,
   onVoteResult,
   startPreVote,
 } from "./election.ts";
 import type { Input } from "./input.ts";
 import { assert } from "./invariant.ts";
+import { found } from "./membership.ts";
+import { advanceMembership, changeMembership } from "./membership-change.ts";
 import type { Message, NodeId } from "./message.ts";
-import type { RaftNode } from "./node.ts";
+import { isBlank, type RaftNode } from "./node.ts";
 import { checkNode, footing } from "./node-check.ts";
 import { propose } from "./proposal.ts";
-import { advanceReads, onRead } from "./read.ts";
+import {
+  advanceReads,
+  onRead,
+  onReadIndex,
+  onReadIndexResult,
+  refuseForwarded,
+  refuseOldForwarded,
+} from "./read.ts";
 import {
   commitAgreed,
   leaderState,
@@ -35,6 +45,14 @@ import {
   onPeerUnreachable,
   sendHeartbeats,
 } from "./replication.ts";
+import { onSnapshotRequest, onSnapshotTaken } from "./snapshot.ts";
+import {
+  askForChunks,
+  onInstallSnapshot,
+  onSnapshotChunk,
+  onSnapshotVerified,
+} from "./snapshot-fetch.ts";
+import { advanceTransfer, startTransfer } from "./transfer.ts";
 
 export function step(node: RaftNode, input: Input): Effect[] {
   const before = footing(node);
@@ -43,10 +61,13 @@ export function step(node: RaftNode, input: Input): Effect[] {
   node.nowMs = Math.max(node.nowMs, input.nowMs);
   take(node, input);
   advanceReads(node);
+  advanceMembership(node);
+  advanceTransfer(node);
   handOver(node);
   checkNode(node, before);
   const { currentTerm, votedFor } = node;
   const isSame = node.role === role && node.leader === leader && currentTerm === before.currentTerm;
+  if (!isSame) refuseForwarded(node);
   const changed: Effect = {
     kind: "role-changed",
     role: node.role,
@@ -82,6 +103,21 @@ function take(node: RaftNode, input: Input): void {
     case "applied":
       onApplied(node, input.index);
       break;
+    case "found":
+      found(node, input.voters);
+      break;
+    case "snapshot-taken":
+      onSnapshotTaken(node, input.snapshot);
+      break;
+    case "snapshot-verified":
+      onSnapshotVerified(node, input.snapshot, input.isSound);
+      break;
+    case "membership":
+      changeMembership(node, input.requestId, input.target);
+      break;
+    case "transfer":
+      startTransfer(node, input.requestId, input.to);
+      break;
   }
 }
 
@@ -95,7 +131,9 @@ function onTick(node: RaftNode): void {
     case Role.PreCandidate:
     case Role.Candidate:
       if (isElectionDue(node)) startPreVote(node);
-      else probeSilentLeader(node);
+      else probeQuietly(node);
+      askForChunks(node);
+      refuseOldForwarded(node);
       break;
   }
 }
@@ -107,7 +145,7 @@ function onMessage(node: RaftNode, from: NodeId, message: Message): void {
     return;
   }
   // Before the term is looked at: who cannot win may not even raise it (§6, dissertation §4.2.3).
-  if (message.kind === "request-vote" && isLeaderAlive(node)) {
+  if (message.kind === "request-vote" && !message.transfer && isLeaderAlive(node)) {
     probeLeader(node);
     answerVote(node, from, false, message.preVote);
     return;
@@ -115,7 +153,7 @@ function onMessage(node: RaftNode, from: NodeId, message: Message): void {
   if (message.term > node.currentTerm) becomeFollower(node, message.term, null);
   switch (message.kind) {
     case "request-vote":
-      onRequestVote(node, from, message);
+      if (!isBlank(node)) onRequestVote(node, from, message);
       break;
     case "request-vote-result":
       onVoteResult(node, from, message);
@@ -125,6 +163,24 @@ function onMessage(node: RaftNode, from: NodeId, message: Message): void {
       break;
     case "append-entries-result":
       onAppendResult(node, from, message);
+      break;
+    case "timeout-now":
+      onTimeoutNow(node, from);
+      break;
+    case "install-snapshot":
+      onInstallSnapshot(node, from, message);
+      break;
+    case "snapshot-request":
+      onSnapshotRequest(node, from, message);
+      break;
+    case "snapshot-chunk":
+      onSnapshotChunk(node, message);
+      break;
+    case "read-index":
+      onReadIndex(node, from, message.readId);
+      break;
+    case "read-index-result":
+      onReadIndexResult(node, from, message);
       break;
   }
 }
@@ -136,10 +192,16 @@ function tellTerm(node: RaftNode, from: NodeId, message: Message): void {
       answerVote(node, from, false, message.preVote);
       break;
     case "append-entries":
+    case "install-snapshot":
       refuseOldLeader(node, from);
       break;
     case "request-vote-result":
     case "append-entries-result":
+    case "timeout-now":
+    case "snapshot-request":
+    case "snapshot-chunk":
+    case "read-index":
+    case "read-index-result":
       break;
   }
 }

@@ -5,7 +5,12 @@
 // Does not own: answering (driver.ts) nor what a command may say (command-check.ts).
 
 import type { CommandBody } from "../ledger/command.ts";
-import { type Call, type Read, Refused_Reason } from "../protos/gen/node/v1/exchange.ts";
+import {
+  type Administer,
+  type Call,
+  type Read,
+  Refused_Reason,
+} from "../protos/gen/node/v1/exchange.ts";
 import { checkCommand } from "./command-check.ts";
 import { encodeCommand } from "./command-codec.ts";
 import * as limit from "./limit.ts";
@@ -15,11 +20,14 @@ export type Admission =
   | { readonly kind: "late" }
   | { readonly kind: "refused"; readonly reason: Refused_Reason }
   | { readonly kind: "read"; readonly read: Read }
+  | { readonly kind: "administer"; readonly action: Administer["action"] }
   /** `command` names its kind; `data` is the entry's. */
   | { readonly kind: "proposal"; readonly command: string; readonly data: Uint8Array };
 
 export interface Admitting {
   readonly isLeader: boolean;
+  /** A follower serves reads of the ledger too: it asks its leader how far to have applied. */
+  readonly hasLeader: boolean;
   /** Calls taken and not answered. */
   readonly openCount: number;
   /** The time to stamp a command with, Unix milliseconds. */
@@ -28,10 +36,15 @@ export interface Admitting {
 
 const refused = (reason: Refused_Reason): Admission => ({ kind: "refused", reason });
 
-export function admit(call: Call, { isLeader, openCount, stampMs }: Admitting): Admission {
+export function admit(call: Call, admitting: Admitting): Admission {
+  const { isLeader, hasLeader, openCount, stampMs } = admitting;
   if (call.deadlineMs !== 0 && call.deadlineMs < Date.now()) return { kind: "late" };
-  if (!isLeader) return refused(Refused_Reason.REASON_NOT_LEADER);
+  const isServed = isLeader || (hasLeader && isReadOfLedger(call));
+  if (!isServed) return refused(Refused_Reason.REASON_NOT_LEADER);
   if (openCount >= limit.UNCOMMITTED_ENTRIES_MAX) return refused(Refused_Reason.REASON_OVERLOADED);
+  if (call.call?.$case === "administer") {
+    return { kind: "administer", action: call.call.value.action };
+  }
   if (call.call?.$case === "read" && call.call.value.read !== undefined) {
     return { kind: "read", read: call.call.value };
   }
@@ -43,6 +56,13 @@ export function admit(call: Call, { isLeader, openCount, stampMs }: Admitting): 
   // No message could carry it: a leader that appended it would never commit anything again.
   if (data.byteLength > limit.COMMAND_BYTES_MAX) return refused(Refused_Reason.REASON_MALFORMED);
   return { kind: "proposal", command: checked.ok.kind, data };
+}
+
+/** The cluster and the log are told as their leader sees them. */
+function isReadOfLedger({ call }: Call): boolean {
+  if (call?.$case !== "read") return false;
+  const kind = call.value.read?.$case;
+  return kind === "jobs" || kind === "list";
 }
 
 /** The entry's bytes: the command with the leader's time and a fresh random number. */

@@ -11,12 +11,13 @@
 // Does not own: where they go (amqp/amqp-quorum.ts).
 
 import assert from "node:assert";
-import type { Applied, ReadAnswer } from "../protos/gen/node/v1/exchange.ts";
+import type { Administered, Applied, ReadAnswer } from "../protos/gen/node/v1/exchange.ts";
 import type { Unanswered } from "./quorum.ts";
 
 export type CallEnd =
   | { readonly kind: "applied"; readonly applied: Applied }
   | { readonly kind: "answered"; readonly answer: ReadAnswer }
+  | { readonly kind: "administered"; readonly outcome: Administered; readonly isRepeat: boolean }
   /** The leader cannot read it: a bug of ours, or a newer version than the leader's. */
   | { readonly kind: "malformed" }
   | Unanswered;
@@ -29,6 +30,8 @@ export interface CallStart {
   readonly traceparent: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** What the leader may be busy with for long: without an answer it goes again much later. */
+  readonly isLong?: boolean;
   readonly ended: (end: CallEnd) => void;
   /** Why the call goes again, for its span. */
   readonly resent: (cause: string) => void;
@@ -86,7 +89,7 @@ export class ClientCalls {
       sentTo: null,
       isDoubtful: false,
       resendAtMs: 0,
-      resendDelayMs: RESEND_DELAY_MIN_MS,
+      resendDelayMs: start.isLong === true ? RESEND_DELAY_MAX_MS : RESEND_DELAY_MIN_MS,
       stop: () => {
         clearTimeout(expire);
         start.signal?.removeEventListener("abort", abort);

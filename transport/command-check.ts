@@ -91,6 +91,7 @@ function faultOf(body: CommandBody): Fault {
       return countFault("kinds", body.kinds, 1, KINDS_MAX) || firstFault(body.kinds, kindFault);
     case "tick":
     case "open-term":
+    case "checkpoint":
       return `${body.kind} is the leader's own`;
     case "unknown":
       return "unknown or incomplete command";

@@ -87,6 +87,8 @@ export function commandFromWire(wire: WireCommand): CommandBody {
       return { kind: "tick" };
     case "openTerm":
       return { kind: "open-term", leader: command.value.leader };
+    case "checkpoint":
+      return { kind: "checkpoint" };
     case undefined:
       return UNKNOWN;
   }
@@ -119,6 +121,8 @@ function oneofOf(body: CommandBody): WireCommand["command"] {
       return { $case: "tick", value: {} };
     case "open-term":
       return { $case: "openTerm", value: { leader: body.leader } };
+    case "checkpoint":
+      return { $case: "checkpoint", value: {} };
     case "unknown":
       return undefined;
   }

@@ -10,142 +10,160 @@
 
 import { performance } from "node:perf_hooks";
 import type { CommandBody } from "../ledger/command.ts";
-import { apply, createLedger, type Ledger, nextDueMs } from "../ledger/ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { Change } from "../ledger/result.ts";
 import type { Answer, Call } from "../protos/gen/node/v1/exchange.ts";
-import type { GetClusterResponse } from "../protos/gen/quorumq/v1/cluster_service.ts";
 import { type Effect, Role } from "../raft/effect.ts";
-import type { Input, Proposal } from "../raft/input.ts";
-import { type Entry, EntryKind, type Message, type NodeId, type Term } from "../raft/message.ts";
-import { createNode, type RaftNode } from "../raft/node.ts";
+import type { Input, Proposal, Untimed } from "../raft/input.ts";
+import type { Message, NodeId, Snapshot, Term } from "../raft/message.ts";
+import type { RaftNode } from "../raft/node.ts";
 import { step } from "../raft/step.ts";
-import { admit, stamped } from "./admission.ts";
+import { stamped } from "./admission.ts";
+import { type AppliedEntry, Applier } from "./applier.ts";
+import { CallIntake } from "./call-intake.ts";
 import type { ClientMailbox, ClientMailboxListener } from "./client-mailbox.ts";
-import { clusterView } from "./cluster-view.ts";
-import { decodeCommand } from "./command-codec.ts";
+import { ClusterDesk } from "./cluster-desk.ts";
+import { createCore, type DriverOptions, type DriverStatus } from "./driver-options.ts";
+import { FormationDesk } from "./formation-desk.ts";
 import { HeldSends } from "./held-sends.ts";
+import type { Hello } from "./hello.ts";
 import { jobEventOf } from "./job-event.ts";
 import { LeaderClock } from "./leader-clock.ts";
+import { LedgerTicker } from "./ledger-ticker.ts";
 import * as limit from "./limit.ts";
-import type { LogStore } from "./log-store.ts";
+import { nameOf } from "./member-id.ts";
 import { OpenCalls } from "./open-calls.ts";
 import type { PeerLink, PeerLinkListener } from "./peer-link.ts";
-import { startAppendSpans, startCommitSpan } from "./raft-span.ts";
-import { answerRead } from "./read-server.ts";
-import type { Logger } from "./telemetry/logger.ts";
-import { traceparentOf } from "./telemetry/trace.ts";
+import { startAppendSpans } from "./raft-span.ts";
+import { ReadDesk } from "./read-desk.ts";
+import { SnapshotDesk } from "./snapshot/snapshot-desk.ts";
 
-/** Committed entries applied in one turn of the loop, so that heartbeats are never kept waiting. */
-const APPLY_BATCH_ENTRIES_MAX = 1_000;
-/** Late calls are told of this often at most, with their total. */
-const LATE_SAY_MS = 10_000;
-
-export interface DriverTiming {
-  readonly electionTimeoutMinMs: number;
-  readonly electionTimeoutMaxMs: number;
-  readonly heartbeatIntervalMs: number;
-}
-
-export interface DriverOptions {
-  readonly cluster: string;
-  readonly nodeId: NodeId;
-  readonly voters: readonly NodeId[];
-  readonly timing: DriverTiming;
-  /** Seeds election timeouts and backoff jitter; two nodes must not share it. */
-  readonly seed: number;
-  readonly store: LogStore;
-  readonly logger: Logger;
-  /** Each committed change, on every node, right after it was applied. */
-  readonly onChanges: (changes: readonly Change[]) => void;
-  /**
-   * True once this node leads and has applied all that was committed before; false when it ends.
-   */
-  readonly onLeading: (isLeading: boolean) => void;
-  /** The node cannot go on: its disk failed. It has stopped already. */
-  readonly onFatal: (cause: unknown) => void;
-}
-
-export interface DriverStatus {
-  readonly role: Role;
-  readonly term: Term;
-  readonly leader: NodeId | null;
-  readonly lastApplied: number;
-  readonly isLeading: boolean;
-}
+export type { DriverOptions, DriverStatus, DriverTiming } from "./driver-options.ts";
 
 export class Driver implements PeerLinkListener, ClientMailboxListener {
-  readonly ledger: Ledger;
-  readonly #options: DriverOptions;
+  /** Without what is replaced in the course of time, so that it can be freed. */
+  readonly #options: Omit<DriverOptions, "ledger">;
   readonly #node: RaftNode;
   readonly #calls: OpenCalls;
+  readonly #intake: CallIntake;
   readonly #held: HeldSends;
   readonly #clock = new LeaderClock(() => this.ledger.clockMs);
+  readonly #applier: Applier;
+  readonly #ticker: LedgerTicker;
+  readonly #snapshots: SnapshotDesk;
+  readonly #members: ClusterDesk;
+  readonly #formation: FormationDesk;
+  readonly #reading: ReadDesk;
   #peers: PeerLink | null = null;
   #mailbox: ClientMailbox | null = null;
   #inbox: Input[] = [];
   #proposals: Proposal[] = [];
   readonly #reads: number[] = [];
-  #toApply: Entry[] = [];
-  #lastApplied = 0;
   #isScheduled = false;
   #isStopped = false;
   #isLeading = false;
-  /** The tick that is proposed and not applied yet. */
-  #openTickId: number | null = null;
   #isWritable = true;
-  #lateCount = 0;
-  #lateSaidMs = Number.NEGATIVE_INFINITY;
+  #lastWriteId = 0;
+  /** The write that brings the newest configuration: others are told of it once it is durable. */
+  #unformedWriteId = 0;
   #role: Role = Role.Follower;
   #term: Term = 0;
   #leader: NodeId | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: DriverOptions) {
-    this.#options = options;
-    this.ledger = createLedger({ receiptsMax: limit.RECEIPTS_MAX });
-    const { recovered } = options.store;
-    this.#node = createNode({
-      id: options.nodeId,
-      voters: [...options.voters],
-      hardState: recovered.hardState,
-      entries: recovered.entries,
-      electionTimeoutMs: {
-        min: options.timing.electionTimeoutMinMs,
-        max: options.timing.electionTimeoutMaxMs,
-      },
-      heartbeatIntervalMs: options.timing.heartbeatIntervalMs,
-      seed: options.seed,
-      limits: {
-        appendEntriesMax: limit.APPEND_ENTRIES_MAX,
-        appendBytesMax: limit.APPEND_BYTES_MAX,
-        inflightMax: limit.APPEND_INFLIGHT_MAX,
-        uncommittedEntriesMax: limit.UNCOMMITTED_ENTRIES_MAX,
-        uncommittedBytesMax: limit.UNCOMMITTED_BYTES_MAX,
-      },
-      nowMs: performance.now(),
+    const { ledger, ...lasting } = options;
+    const { store, logger, cluster } = lasting;
+    this.#options = lasting;
+    const { hardState, snapshot, incarnation } = store.recovered;
+    this.#node = createCore(options);
+    this.#term = hardState.currentTerm;
+    this.#applier = new Applier(ledger, snapshot?.index ?? 0, (one) => this.#applied(one));
+    this.#calls = new OpenCalls((replyTo, answer) => this.#answer(replyTo, answer), incarnation);
+    this.#held = new HeldSends((to, message) => this.#sendNow(to, message));
+    const node = this.#node;
+    const nodeName = this.#name;
+    const propose = (body: CommandBody): number => this.#proposeOwn(body);
+    const input = (one: Untimed<Input>): void => this.#push({ ...one, nowMs: performance.now() });
+    this.#ticker = new LedgerTicker({ nodeName, clock: this.#clock, propose });
+    this.#snapshots = new SnapshotDesk({
+      store,
+      node,
+      logger,
+      logBytes: options.snapshotLogBytes,
+      input,
+      send: (to, message) => this.#sendNow(to, message),
+      onFailure: (cause) => this.#fail(cause),
     });
-    this.#term = recovered.hardState.currentTerm;
-    this.#calls = new OpenCalls((replyTo, answer) => this.#answer(replyTo, answer));
-    this.#held = new HeldSends((to, message) => {
-      // A write can become durable after the end: what waited for it is not said any more.
-      if (!this.#isStopped) this.#peers?.send(to, message);
+    this.#members = new ClusterDesk({
+      node,
+      logger,
+      input,
+      reserve: () => this.#calls.reserve(),
+      answer: (replyTo, answer) => this.#answer(replyTo, answer),
+      makeSnapshot: () => this.#snapshots.make(this.#applier.lastApplied),
+      rebuild: (index) => this.#snapshots.rebuild(index),
+      proposeCheckpoint: () => this.#proposeOwn({ kind: "checkpoint" }),
+      tellCheckpoint: (leader, checkpoint) => this.#formation.tell(leader, checkpoint),
     });
+    this.#intake = new CallIntake({
+      logger,
+      nodeName,
+      calls: this.#calls,
+      clock: this.#clock,
+      standing: () => ({ role: this.#role, term: this.#term, leader: this.#leader }),
+      propose: (proposal) => this.#proposals.push(proposal),
+      read: (requestId) => this.#reads.push(requestId),
+      administer: (caller, action) => this.#members.administer(caller, action),
+      answer: (replyTo, answer) => this.#answer(replyTo, answer),
+    });
+    this.#formation = new FormationDesk({
+      node,
+      logger,
+      founders: options.founders,
+      mayFound: store.recovered.mayFound,
+      found: (voters) => input({ kind: "found", voters }),
+      joining: (memberId) => this.#members.joining(memberId),
+      send: (toName, hello) => this.#greet(toName, hello),
+    });
+    this.#reading = new ReadDesk({
+      cluster,
+      node,
+      calls: this.#calls,
+      waitingNames: () => this.#members.waitingNames(),
+      incarnationOf: (id) => this.#peers?.incarnationOf(id) ?? 0,
+      answer: (replyTo, answer) => this.#answer(replyTo, answer),
+    });
+  }
+
+  get ledger(): Ledger {
+    return this.#applier.ledger;
   }
 
   /** Begins: from here on the node votes, follows and leads. */
   start(peers: PeerLink, mailbox: ClientMailbox): void {
     this.#peers = peers;
     this.#mailbox = mailbox;
+    peers.setPeers(this.#formation.memberIds());
     const tickMs = Math.max(5, Math.floor(this.#options.timing.heartbeatIntervalMs / 4));
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** Says nothing more. Open calls are answered "unknown" first. */
+  /** To be called before stop: resolves when another leads, or after an election timeout. */
+  handOver(): Promise<void> {
+    return this.#members.handOver();
+  }
+
+  /** Says nothing more but refusals. Open calls are answered first, "unknown" if need be. */
   stop(): void {
     if (this.#isStopped) return;
-    this.#calls.deposed(null);
     this.#isStopped = true;
+    this.#role = Role.Follower;
+    this.#leader = null;
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#calls.deposed(null);
+    this.#members.ended();
+    void this.#snapshots.stop();
     this.#setLeading(false);
   }
 
@@ -153,8 +171,8 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     return {
       role: this.#role,
       term: this.#term,
-      leader: this.#leader,
-      lastApplied: this.#lastApplied,
+      leader: this.#leader === null ? null : nameOf(this.#leader),
+      lastApplied: this.#applier.lastApplied,
       isLeading: this.#isLeading,
     };
   }
@@ -163,6 +181,12 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     // A full inbox drops Raft messages, as the broker may: Raft sends them again.
     if (this.#inbox.length >= limit.INBOX_LENGTH_MAX) return;
     this.#push({ kind: "received", nowMs: performance.now(), from, message });
+  }
+
+  hello(from: NodeId, hello: Hello): void {
+    if (this.#isStopped) return;
+    if (hello.checkpoint !== undefined) this.#members.checkpointBuilt(from, hello.checkpoint);
+    else this.#formation.received(from, hello);
   }
 
   unreachable(peer: NodeId): void {
@@ -177,44 +201,8 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
   }
 
   called(replyTo: string, calls: readonly Call[]): void {
-    for (const call of calls) this.#take(replyTo, call);
+    for (const call of calls) this.#intake.take(replyTo, call);
     this.#schedule();
-  }
-
-  #take(replyTo: string, call: Call): void {
-    const { callId, traceparent } = call;
-    const admitted = admit(call, {
-      isLeader: this.#role === Role.Leader,
-      openCount: this.#calls.size,
-      stampMs: () => this.#clock.nowMs(),
-    });
-    if (admitted.kind === "late") {
-      this.#noteLate();
-    } else if (admitted.kind === "refused") {
-      const value = { reason: admitted.reason, leaderId: this.#leader ?? "" };
-      this.#answer(replyTo, { callId, answer: { $case: "refused", value } });
-    } else if (admitted.kind === "read") {
-      const { read } = admitted;
-      this.#reads.push(this.#calls.open({ kind: "read", replyTo, callId, read }));
-    } else {
-      const { command, data } = admitted;
-      const span = startCommitSpan(this.#options.nodeId, this.#term, traceparent, command);
-      const requestId = this.#calls.open({ kind: "proposal", replyTo, callId, span });
-      const own = span === null ? "" : traceparentOf(span);
-      this.#proposals.push({ requestId, data, traceparent: own });
-    }
-  }
-
-  #noteLate(): void {
-    this.#lateCount += 1;
-    const nowMs = performance.now();
-    if (nowMs - this.#lateSaidMs < LATE_SAY_MS) return;
-    this.#lateSaidMs = nowMs;
-    const late = { late_calls: this.#lateCount };
-    this.#options.logger.warn(
-      late,
-      "calls came after their deadline: a stall, or clocks that differ",
-    );
   }
 
   #proposeOwn(body: CommandBody): number {
@@ -226,13 +214,11 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
 
   #tick(): void {
     this.#push({ kind: "tick", nowMs: performance.now() });
-    if (!this.#isLeading || this.#openTickId !== null) return;
-    const dueMs = nextDueMs(this.ledger);
-    if (dueMs === null || dueMs > this.#clock.nowMs()) return;
-    // Before the tick: no lease may end because the clock was set.
-    if (this.#clock.takeLeap())
-      this.#proposeOwn({ kind: "open-term", leader: this.#options.nodeId });
-    this.#openTickId = this.#proposeOwn({ kind: "tick" });
+    this.#formation.tick();
+    this.#members.tick();
+    this.#snapshots.tick();
+    if (this.#role === Role.Leader) this.#ticker.reopen();
+    if (this.#isLeading) this.#ticker.advance(this.ledger);
   }
 
   #push(input: Input): void {
@@ -259,7 +245,7 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     for (const requestId of this.#reads.splice(0)) inputs.push({ kind: "read", nowMs, requestId });
     for (const input of inputs) this.#run(step(this.#node, input));
     this.#applySome();
-    this.#serveReads();
+    this.#reading.serve(this.ledger, this.#applier.lastApplied);
   }
 
   #run(effects: readonly Effect[]): void {
@@ -272,15 +258,16 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
           this.#held.send(effect.to, effect.message, effect.afterWriteId);
           break;
         case "apply":
-          this.#toApply.push(...effect.entries);
+          this.#applier.hand(effect.entries);
           break;
         case "appended":
           this.#calls.appended(effect.requestId, effect.term, effect.index);
+          this.#members.appended(effect.requestId, effect.term, effect.index);
           break;
         case "refused":
+          this.#members.refused(effect.requestId, effect.reason);
           this.#calls.refused(effect.requestId, effect.reason, effect.leader);
-          // Overloaded: without another one, nothing would fall due for the rest of the term.
-          if (effect.requestId === this.#openTickId) this.#openTickId = null;
+          this.#ticker.refused(effect.requestId);
           break;
         case "read-ready":
           this.#calls.readReady(effect.requestId, effect.readIndex);
@@ -288,26 +275,67 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
         case "role-changed":
           this.#roleChanged(effect.role, effect.term, effect.leader);
           break;
+        case "configuration-changed":
+          this.#configurationChanged();
+          break;
+        case "transfer-aborted":
+          this.#members.transferAborted(effect.requestId);
+          break;
+        case "snapshot-wanted":
+          this.#snapshots.wanted(this.#applier.lastApplied);
+          break;
+        case "load-chunk":
+        case "stage-chunk":
+        case "verify":
+          this.#snapshots.carryOut(effect);
+          break;
+        case "restore":
+          this.#restore(effect.snapshot);
+          break;
       }
     }
   }
 
   #persist(effect: Extract<Effect, { kind: "persist" }>): void {
+    this.#lastWriteId = effect.writeId;
     const isLeader = this.#role === Role.Leader;
-    const spans = isLeader ? [] : startAppendSpans(this.#options.nodeId, effect.entries);
+    const spans = isLeader ? [] : startAppendSpans(this.#name, effect.entries);
     this.#options.store.persist(effect).then(
       () => {
         for (const span of spans) span.end();
         this.#held.durable(effect.writeId);
+        if (effect.writeId === this.#unformedWriteId) this.#formation.changed();
         this.#push({ kind: "persisted", nowMs: performance.now(), writeId: effect.writeId });
       },
-      (cause: unknown) => {
-        if (this.#isStopped) return;
-        this.stop();
-        this.#options.logger.fatal({ err: cause }, "the disk failed: this node stops");
-        this.#options.onFatal(cause);
-      },
+      (cause: unknown) => this.#fail(cause),
     );
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#isStopped) return;
+    this.stop();
+    this.#options.logger.fatal({ err: cause }, "the disk failed: this node stops");
+    this.#options.onFatal(cause);
+  }
+
+  /** A write can become durable after the end: what waited for it is not said any more. */
+  #sendNow(to: NodeId, message: Message): void {
+    if (!this.#isStopped) this.#peers?.send(to, message);
+  }
+
+  #greet(toName: string, hello: Hello): void {
+    if (!this.#isStopped) this.#peers?.sendHello(toName, hello);
+  }
+
+  #configurationChanged(): void {
+    this.#peers?.setPeers(this.#formation.memberIds());
+    this.#unformedWriteId = this.#lastWriteId;
+  }
+
+  /** The leader's snapshot: all that was applied or waits to be is part of it. */
+  #restore(snapshot: Snapshot): void {
+    this.#applier.restore(this.#snapshots.takeLedger(snapshot), snapshot.index);
+    this.#options.logger.info({ index: snapshot.index }, "the leader's snapshot is taken over");
   }
 
   #roleChanged(role: Role, term: Term, leader: NodeId | null): void {
@@ -316,42 +344,38 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     this.#role = role;
     this.#term = term;
     this.#leader = leader;
-    this.#options.logger.info({ role, term, leader }, "raft role changed");
+    const leaderName = leader === null ? null : nameOf(leader);
+    this.#options.logger.info({ role, term, leader: leaderName }, "raft role changed");
     if (wasLeader && (role !== Role.Leader || isNewLeader)) {
       this.#setLeading(false);
       this.#calls.deposed(leader);
     }
+    this.#members.roleChanged(leader);
     if (isNewLeader) {
-      this.#openTickId = null;
-      this.#proposeOwn({ kind: "open-term", leader: this.#options.nodeId });
+      this.#ticker.elected();
     }
   }
 
   #applySome(): void {
-    const entries = this.#toApply.splice(0, APPLY_BATCH_ENTRIES_MAX);
-    if (entries.length === 0) return;
-    for (const entry of entries) this.#apply(entry);
-    this.#push({ kind: "applied", nowMs: performance.now(), index: this.#lastApplied });
+    const bytes = this.#applier.advance();
+    if (bytes === 0) return;
+    this.#snapshots.applied(this.#applier.lastApplied, bytes);
+    this.#push({ kind: "applied", nowMs: performance.now(), index: this.#applier.lastApplied });
   }
 
-  #apply(entry: Entry): void {
-    this.#lastApplied = entry.index;
-    if (entry.kind !== EntryKind.Command) {
-      this.#calls.applied(entry.index, entry.term, null);
-      return;
-    }
-    const command = decodeCommand(entry.data);
-    const { result, changes } = apply(this.ledger, entry.index, command);
-    this.#calls.applied(entry.index, entry.term, result);
+  #applied({ entry, body, result, changes }: AppliedEntry): void {
+    const { index, term } = entry;
+    this.#calls.applied(index, term, result);
+    if (body === null) this.#members.applied(index);
     if (changes.length > 0) this.#tell(changes);
-    if (command.body.kind === "tick") this.#openTickId = null;
+    if (body?.kind === "tick") this.#ticker.ended();
+    if (body?.kind === "checkpoint") this.#members.checkpointApplied(index, term);
     // Our own term's first command: all that was committed before is applied now.
-    if (command.body.kind === "open-term" && entry.term === this.#term) {
+    if (body?.kind === "open-term" && term === this.#term) {
       this.#setLeading(this.#role === Role.Leader);
     }
   }
 
-  /** Before the next entry: the jobs are the ledger's own, and it may change them. */
   #tell(changes: readonly Change[]): void {
     if (this.#isLeading) {
       this.#mailbox?.publishEvents(changes.map((c) => jobEventOf(c, this.#term, Date.now())));
@@ -366,26 +390,11 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     this.#options.onLeading(isLeading);
   }
 
-  #serveReads(): void {
-    for (const { read, replyTo, callId } of this.#calls.takeReadable(this.#lastApplied)) {
-      const cluster = read.read?.$case === "cluster" ? this.#clusterView() : undefined;
-      const value = answerRead(this.ledger, read, this.#lastApplied, cluster);
-      this.#answer(replyTo, { callId, answer: { $case: "read", value } });
-    }
-  }
-
-  #clusterView(): GetClusterResponse {
-    return clusterView({
-      cluster: this.#options.cluster,
-      node: this.#node,
-      ledger: this.ledger,
-      lastApplied: this.#lastApplied,
-      nowMs: performance.now(),
-      incarnationOf: (id) => this.#peers?.incarnationOf(id) ?? 0,
-    });
+  get #name(): string {
+    return nameOf(this.#options.memberId);
   }
 
   #answer(replyTo: string, answer: Answer): void {
-    if (!this.#isStopped) this.#mailbox?.answer(replyTo, answer);
+    this.#mailbox?.answer(replyTo, answer);
   }
 }

@@ -13,6 +13,12 @@ export const APPEND_ENTRIES_MAX = 256;
 export const APPEND_BYTES_MAX = 512 * 1024;
 /** AppendEntries on their way to one peer without an answer. */
 export const APPEND_INFLIGHT_MAX = 32;
+export const APPEND_INFLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+/** Kept before a snapshot, in memory and on disk: who was away for less needs no snapshot. */
+export const TRAILING_ENTRIES_MAX = 10_000;
+export const TRAILING_BYTES_MAX = 16 * 1024 * 1024;
+/** A learner is made a voter when so few entries are missing. */
+export const PROMOTION_LAG_MAX = 1_000;
 /** Entries of a leader that are not committed yet: beyond, proposals are refused as overloaded. */
 export const UNCOMMITTED_ENTRIES_MAX = 20_000;
 export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
@@ -24,6 +30,19 @@ export const INBOX_LENGTH_MAX = 10_000;
 export const CONTROL_MAILBOX_LENGTH_MAX = 1_000;
 export const APPEND_MAILBOX_LENGTH_MAX = 4_096;
 export const CLIENT_MAILBOX_LENGTH_MAX = 10_000;
+/** Of one chunk: larger ones delay what shares the broker with them (raft-lessons P12). */
+export const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
+/** Chunks that a follower asks for at a time. */
+export const SNAPSHOT_WINDOW = 4;
+/** The snapshot mailbox: many windows of chunks, or their requests, from peers that left it. */
+export const SNAPSHOT_MAILBOX_BYTES_MAX = 8 * 1024 * 1024;
+export const SNAPSHOT_MAILBOX_LENGTH_MAX = 1_000;
+/** A snapshot larger than this is a damaged message: the ledger of a node fits its memory. */
+export const SNAPSHOT_BYTES_MAX = 64 * 1024 * 1024 * 1024;
+/** Ids in one set of a configuration, and names in a list of founders. */
+export const MEMBERS_MAX = 64;
+/** Senders that are not members whose newest life is remembered; the oldest is forgotten. */
+export const STRANGERS_MAX = 64;
 /** Calls of one client that have no answer yet. */
 export const CLIENT_CALLS_MAX = 20_000;
 /** Calls in one ClientRequest. */
@@ -55,6 +74,13 @@ export const DURATION_MS_MAX = 3_650 * 24 * 60 * 60 * 1_000;
 export const TIME_MS_MAX = 253_402_300_799_999;
 /** Jobs in one answer to a read, with all that they hold; one job always goes. */
 export const READ_BYTES_MAX = 4 * 1024 * 1024;
+/** Entries in one answer to a read of the log; and their bytes, as above. */
+export const LOG_READ_ENTRIES_MAX = 256;
+/** Texts, characters, and lists, elements, of one entry as it is shown to an operator. */
+export const LOG_DETAIL_TEXT_LENGTH_MAX = 128;
+export const LOG_DETAIL_ITEMS_MAX = 16;
+/** Nodes that one change of membership names. */
+export const MEMBERSHIP_NODES_MAX = 16;
 /** A text in a gRPC trailer, characters; peers refuse header lists over 8 to 16 KiB. */
 export const TRAILER_TEXT_LENGTH_MAX = 300;
 export const TRAILER_VIOLATIONS_MAX = 12;
@@ -62,6 +88,8 @@ export const TRAILER_VIOLATIONS_MAX = 12;
 export const READ_JOBS_MAX = 256;
 /** Callers of one gateway that wait for or watch a job; beyond, BACKLOG_FULL. */
 export const GATEWAY_WAITS_MAX = 20_000;
+/** Callers of one gateway that read the log: each asks the leader four times a second. */
+export const GATEWAY_TAILS_MAX = 64;
 /** Items of one SubmitJobs stream, and greetings of one SayHelloBidiStream, on their way. */
 export const SUBMIT_STREAM_INFLIGHT_MAX = 1_024;
 export const GREETER_STREAM_INFLIGHT_MAX = 64;
@@ -70,3 +98,5 @@ export const GRPC_STREAMS_MAX = 4_096;
 /** A call's time when the caller gives none, and the longest that a unary call may have. */
 export const CALL_TIMEOUT_MS_DEFAULT = 10_000;
 export const CALL_TIMEOUT_MS_MAX = 60_000;
+/** Of a snapshot that is written or sent, as one piece: some milliseconds of work. */
+export const SNAPSHOT_PIECE_BYTES = 256 * 1024;

@@ -10,8 +10,10 @@
 import type { Result } from "../ledger/result.ts";
 import type { Answer, Read } from "../protos/gen/node/v1/exchange.ts";
 import { Refused_Reason } from "../protos/gen/node/v1/exchange.ts";
+import type { RefusalReason } from "../raft/effect.ts";
 import type { RequestId } from "../raft/input.ts";
 import type { LogIndex, NodeId, Term } from "../raft/message.ts";
+import { nameOf } from "./member-id.ts";
 import { toWireApplied } from "./result-codec.ts";
 import { AttributeName } from "./telemetry/name.ts";
 import { failSpan, type Span } from "./telemetry/trace.ts";
@@ -31,6 +33,9 @@ export interface OpenRead {
   readonly read: Read;
 }
 
+/** With it two million lives fit into the integers that a number holds exactly. */
+const LIFE_REQUESTS_MAX = 2 ** 32;
+
 type SendAnswer = (replyTo: string, answer: Answer) => void;
 
 interface Placed {
@@ -43,16 +48,26 @@ export class OpenCalls {
   readonly #unplaced = new Map<RequestId, OpenProposal | OpenRead>();
   readonly #placed = new Map<LogIndex, Placed>();
   #readyReads: { readIndex: LogIndex; read: OpenRead }[] = [];
-  #nextRequestId: RequestId = 1;
+  #nextRequestId: RequestId;
 
-  constructor(send: SendAnswer) {
+  /** `incarnation`: of this life of the node; request ids never repeat in another one. */
+  constructor(send: SendAnswer, incarnation: number) {
     this.#send = send;
+    // A question of an earlier life may reach the leader late, and its answer then comes to this
+    // one: under an id in use it would answer a read that was asked after it (etcd #20418).
+    this.#nextRequestId = incarnation * LIFE_REQUESTS_MAX;
   }
 
   open(call: OpenProposal | OpenRead): RequestId {
+    const requestId = this.reserve();
+    this.#unplaced.set(requestId, call);
+    return requestId;
+  }
+
+  /** For what is asked of the core and answered elsewhere. */
+  reserve(): RequestId {
     const requestId = this.#nextRequestId;
     this.#nextRequestId += 1;
-    this.#unplaced.set(requestId, call);
     return requestId;
   }
 
@@ -66,10 +81,11 @@ export class OpenCalls {
     this.#placed.set(index, { term, proposal: call });
   }
 
-  refused(requestId: RequestId, reason: "not-leader" | "overloaded", leader: NodeId | null): void {
+  refused(requestId: RequestId, reason: RefusalReason, leader: NodeId | null): void {
     const call = this.#unplaced.get(requestId);
     if (call === undefined) return;
     this.#unplaced.delete(requestId);
+    // While it hands over, the next leader is the one to ask.
     const wireReason =
       reason === "overloaded" ? Refused_Reason.REASON_OVERLOADED : Refused_Reason.REASON_NOT_LEADER;
     this.#refuse(call, wireReason, reason, leader);
@@ -145,7 +161,7 @@ export class OpenCalls {
     if (call.replyTo === null) return;
     this.#send(call.replyTo, {
       callId: call.callId,
-      answer: { $case: "refused", value: { reason, leaderId: leader ?? "" } },
+      answer: { $case: "refused", value: { reason, leaderId: nameOf(leader ?? "") } },
     });
   }
 }

@@ -1,12 +1,18 @@
 // The port through which gateways and workers speak to the quorum.
 //
-// Guarantees: `propose` and `read` find the leader, follow it when it changes and send again until
-// the deadline. Sending again is safe since every command is idempotent: submissions by
-// idempotency key, starts by startId, the rest by token. A read is linearizable.
+// Guarantees: all three calls find the leader, follow it when it changes and send again until the
+// deadline. Sending again is safe since every command is idempotent: submissions by idempotency
+// key, starts by startId, the rest by token. What an operator asks has no key, but doing it twice
+// does what doing it once does: a second addition or removal finds it done and is refused, a
+// second transfer to a node that leads changes nothing, and nobody minds another snapshot or
+// comparison. `isRepeat` tells that a refusal may be about an own earlier sending. A read is
+// linearizable.
 // Does not own: how (amqp/amqp-quorum.ts) nor what the caller is told (grpc/status.ts).
 
 import type { CommandBody } from "../ledger/command.ts";
 import type {
+  Administer as WireAdminister,
+  Administered as WireAdministered,
   Applied as WireApplied,
   Read as WireRead,
   ReadAnswer as WireReadAnswer,
@@ -38,6 +44,16 @@ export type ReadOutcome =
   | { readonly kind: "answered"; readonly answer: WireReadAnswer }
   | Unanswered;
 
+export type AdministerAction = NonNullable<WireAdminister["action"]>;
+export type AdministerOutcome =
+  | {
+      readonly kind: "administered";
+      readonly outcome: WireAdministered;
+      /** An earlier sending of this call may have been heard, too. */
+      readonly isRepeat: boolean;
+    }
+  | Unanswered;
+
 export interface LeaderView {
   /** null: no leader is known. */
   readonly leader: string | null;
@@ -62,6 +78,8 @@ export interface JobEvent {
 export interface Quorum {
   propose(body: CommandBody, options: CallOptions): Promise<ProposeOutcome>;
   read(read: WireRead, options: CallOptions): Promise<ReadOutcome>;
+  /** What an operator asks of the leader; it may take as long as a snapshot of the ledger does. */
+  administer(action: AdministerAction, options: CallOptions): Promise<AdministerOutcome>;
   leader(): LeaderView;
   /** Called at each change of the known leader. Returns the function that ends it. */
   onLeader(listener: (view: LeaderView) => void): () => void;

@@ -1,9 +1,10 @@
 // Answers clients' reads from a ledger that has applied enough (ReadIndex is the driver's part).
 //
 // Guarantees: an answer fits one message: a list gives at most a page, and both a list and a read
-// of many jobs stop with has_more before the bytes get too many, in the order asked. What is
-// returned shares nothing that the ledger will change.
-// Does not own: whether this node may answer (driver.ts), nor page tokens (grpc).
+// of many jobs stop with has_more before the bytes get too many, in the order asked; a read of the
+// log stops early likewise, and only an answer without entries says that no more are committed.
+// What is returned shares nothing that the ledger will change.
+// Does not own: whether this node may answer (driver.ts), page tokens (grpc), nor the log.
 
 import assert from "node:assert";
 import type { Job, JobError } from "../ledger/job.ts";
@@ -11,32 +12,75 @@ import { getJob, type Ledger, listJobs } from "../ledger/ledger.ts";
 import type {
   ReadJobs,
   ReadList,
+  ReadLog,
   Read as WireRead,
   ReadAnswer as WireReadAnswer,
 } from "../protos/gen/node/v1/exchange.ts";
-import type { GetClusterResponse } from "../protos/gen/quorumq/v1/cluster_service.ts";
+import { type GetClusterResponse, LogEntry } from "../protos/gen/quorumq/v1/cluster_service.ts";
 import type { Job as WireJob } from "../protos/gen/quorumq/v1/job.ts";
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, READ_BYTES_MAX } from "./limit.ts";
+import { LOG_READ_ENTRIES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, READ_BYTES_MAX } from "./limit.ts";
 import { fromWireState, toWireJob, type WireJobOptions } from "./result-codec.ts";
 
-/** `index` is what the ledger has applied; `cluster` must be given for a read of the cluster. */
+export interface LogPart {
+  readonly entries: readonly LogEntry[];
+  /** What the log begins with: behind the last entry if it has none. */
+  readonly firstLogIndex: number;
+}
+
+/**
+ * The committed entries from this one on, in order, at most so many (log-entry.ts makes them); from
+ * the oldest one on if that is later.
+ */
+export type LogSource = (fromIndex: number, entriesMax: number) => LogPart;
+
+/**
+ * `index` is what the ledger has applied; `cluster` must be given for a read of the cluster, `log`
+ * for one of the log.
+ */
 export function answerRead(
   ledger: Ledger,
   read: WireRead,
   index: number,
   cluster?: GetClusterResponse,
+  log?: LogSource,
 ): WireReadAnswer {
+  const nothing = { index, jobs: [], hasMore: false, cluster: undefined, entries: [] };
   // A read of a newer version has been refused by the mailbox: an empty answer would be a lie.
   assert(read.read !== undefined, "a read without a question");
   switch (read.read.$case) {
     case "jobs":
-      return { index, ...jobsOf(ledger, read.read.value), cluster: undefined };
+      return { ...nothing, firstLogIndex: 0, ...jobsOf(ledger, read.read.value) };
     case "list":
-      return { index, ...pageOf(ledger, read.read.value), cluster: undefined };
+      return { ...nothing, firstLogIndex: 0, ...pageOf(ledger, read.read.value) };
     case "cluster":
       assert(cluster !== undefined, "a read of the cluster without its view");
-      return { index, jobs: [], hasMore: false, cluster };
+      return { ...nothing, firstLogIndex: 0, cluster };
+    case "log":
+      assert(log !== undefined, "a read of the log without it");
+      return { ...nothing, ...entriesOf(log, read.read.value) };
   }
+}
+
+/** None before what the log begins with: the asker has to know that there is a gap. */
+function entriesOf(
+  log: LogSource,
+  { fromIndex, entriesMax }: ReadLog,
+): { entries: LogEntry[]; firstLogIndex: number } {
+  const limit = Math.min(
+    entriesMax === 0 ? LOG_READ_ENTRIES_MAX : entriesMax,
+    LOG_READ_ENTRIES_MAX,
+  );
+  const part = log(fromIndex, limit);
+  const { firstLogIndex } = part;
+  if (fromIndex > 0 && fromIndex < firstLogIndex) return { entries: [], firstLogIndex };
+  const entries: LogEntry[] = [];
+  let bytes = 0;
+  for (const entry of part.entries.slice(0, limit)) {
+    bytes += LogEntry.encode(entry).finish().byteLength;
+    if (bytes > READ_BYTES_MAX && entries.length > 0) break;
+    entries.push(entry);
+  }
+  return { entries, firstLogIndex };
 }
 
 function jobsOf(ledger: Ledger, { jobIds }: ReadJobs): { jobs: WireJob[]; hasMore: boolean } {

@@ -37,6 +37,14 @@ export const REASONS = {
   IDEMPOTENCY_KEY_REUSED: { code: Code.AlreadyExists, retry: "never" },
   JOB_FINISHED: { code: Code.FailedPrecondition, retry: "never" },
   JOB_NOT_FOUND: { code: Code.NotFound, retry: "never" },
+  /** A change of membership, a transfer, a snapshot or a comparison is under way. */
+  MEMBERSHIP_BUSY: { code: Code.Unavailable, retry: "safe", retryDelayMs: 1_000 },
+  NODE_UNKNOWN: { code: Code.NotFound, retry: "never" },
+  /** It is a member already, or the quorum cannot do without it. */
+  NODE_UNFIT: { code: Code.FailedPrecondition, retry: "never" },
+  /** The leader still leads. */
+  TRANSFER_ABORTED: { code: Code.Aborted, retry: "safe" },
+  LOG_COMPACTED: { code: Code.OutOfRange, retry: "never" },
   CREDENTIAL_MISSING: { code: Code.Unauthenticated, retry: "never" },
   SCOPE_MISSING: { code: Code.PermissionDenied, retry: "never" },
   METHOD_NOT_IMPLEMENTED: { code: Code.Unimplemented, retry: "never" },

@@ -83,7 +83,7 @@ function rabbitmqService(layout: Layout, ports: RabbitmqPorts): Service {
     id: "rabbitmq",
     logPath,
     graceMs: RABBITMQ_GRACE_MS,
-    ports: () => ({ amqp: ports.amqp, management: ports.management }),
+    ports: () => ({ amqp: ports.amqp, management: ports.management, epmd: ports.epmd }),
     start: () => launchRabbitmq({ dir: layout.rabbitmqDir, ports, logPath }),
   };
 }

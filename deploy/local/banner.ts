@@ -7,6 +7,7 @@ import type { Greeting } from "./greeting.ts";
 
 export interface BannerFacts {
   readonly version: string;
+  readonly nodeCount: number;
   readonly grpc: string;
   readonly amqpUrl: string;
   readonly rabbitmqUiUrl: string | null;
@@ -20,8 +21,9 @@ export function bannerOf(facts: BannerFacts): string {
   const { greeting, rabbitmqUiUrl } = facts;
   const root = relative(process.cwd(), facts.root) || ".";
   const pages = rabbitmqUiUrl === null ? "" : `   pages ${rabbitmqUiUrl} (guest / guest)`;
+  const nodes = facts.nodeCount === 1 ? "1 node" : `${facts.nodeCount} nodes`;
   const lines = [
-    `quorumq ${facts.version} is ready: 3 nodes, 1 gateway, 2 workers. Ctrl-C stops it.`,
+    `quorumq ${facts.version} is ready: ${nodes}, 1 gateway, 2 workers. Ctrl-C stops it.`,
     `  gRPC      ${facts.grpc}`,
     `  RabbitMQ  ${withoutPassword(facts.amqpUrl)}${pages}`,
     `  Redis     ${withoutPassword(facts.redisUrl)}`,

@@ -1,6 +1,7 @@
 // What any adapter of transport/log-store.ts must do; each adapter's test file runs it.
 //
-// Does not own: what differs by adapter: locks, corruption, kill -9, poison.
+// Does not own: snapshots (snapshot-store.ts), nor what differs by adapter: locks, corruption,
+// kill -9, poison.
 
 import { expect, test } from "@jest/globals";
 import { type Entry, EntryKind } from "../../raft/message.ts";
@@ -24,8 +25,12 @@ export function logStoreContract(subject: () => LogStoreUnderTest): void {
     const store = await subject().open();
     expect(store.recovered).toEqual({
       hardState: { currentTerm: 0, votedFor: null },
+      snapshot: null,
+      offset: { index: 0, term: 0 },
       entries: [],
       incarnation: 1,
+      storeId: expect.stringMatching(/^[0-9a-f]{8}$/),
+      mayFound: true,
     });
     await store.close();
   });
@@ -38,6 +43,16 @@ export function logStoreContract(subject: () => LogStoreUnderTest): void {
       await store.close();
     }
     expect(incarnations).toEqual([1, 2, 3]);
+  });
+
+  test("The store is the same one at each open.", async () => {
+    const storeIds = new Set<string>();
+    for (let life = 0; life < 3; life += 1) {
+      const store = await subject().open();
+      storeIds.add(store.recovered.storeId);
+      await store.close();
+    }
+    expect(storeIds.size).toBe(1);
   });
 
   test("Term, vote and entries of one write are all there after a reopen.", async () => {

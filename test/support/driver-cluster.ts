@@ -6,16 +6,39 @@
 
 import { EventEmitter, once } from "node:events";
 import type { CommandBody } from "../../ledger/command.ts";
-import type { Answer, Read } from "../../protos/gen/node/v1/exchange.ts";
+import { createLedger } from "../../ledger/ledger.ts";
+import type { Administer, Answer, Call, Read } from "../../protos/gen/node/v1/exchange.ts";
+import type { GetClusterResponse } from "../../protos/gen/quorumq/v1/cluster_service.ts";
+import { createConfiguration } from "../../raft/configuration.ts";
 import type { Message, NodeId } from "../../raft/message.ts";
+import { foundingSnapshot } from "../../raft/node.ts";
 import { commandBodyToWire } from "../../transport/command-codec.ts";
-import { Driver } from "../../transport/driver.ts";
+import { Driver, type DriverTiming } from "../../transport/driver.ts";
+import type { Hello } from "../../transport/hello.ts";
+import { nameOf } from "../../transport/member-id.ts";
 import type { JobEvent } from "../../transport/quorum.ts";
+import { loadLedger } from "../../transport/snapshot/ledger-load.ts";
 import { silentLogger } from "../../transport/telemetry/logger.ts";
-import { MemoryLogStore } from "./memory-log-store.ts";
+import { MemoryLogStore, type MemoryLogStoreOptions } from "./memory-log-store.ts";
 
 export const REPLY_TO = "reply";
-const TIMING = { electionTimeoutMinMs: 100, electionTimeoutMaxMs: 200, heartbeatIntervalMs: 20 };
+const QUICK: DriverTiming = {
+  electionTimeoutMinMs: 100,
+  electionTimeoutMaxMs: 200,
+  heartbeatIntervalMs: 20,
+};
+/** For tests that keep this process busy for a while, in which nobody is to be deposed. */
+export const PATIENT: DriverTiming = {
+  electionTimeoutMinMs: 600,
+  electionTimeoutMaxMs: 1_200,
+  heartbeatIntervalMs: 40,
+};
+
+export interface Greeting {
+  readonly from: NodeId;
+  readonly toName: string;
+  readonly hello: Hello;
+}
 
 export interface Sent {
   readonly from: NodeId;
@@ -39,10 +62,17 @@ export interface Member {
 export class DriverCluster {
   readonly members = new Map<NodeId, Member>();
   readonly sent: Sent[] = [];
+  /** Those that came to somebody. */
+  readonly hellos: Greeting[] = [];
   /** With whom nobody can talk. */
   readonly cut = new Set<NodeId>();
   /** False: the message is lost. */
   passes: (sent: Sent) => boolean = () => true;
+  /** False: the hello is lost. */
+  hears: (greeting: Greeting) => boolean = () => true;
+  /** Of the nodes that are started from now on. */
+  snapshotLogBytes = 2 ** 40;
+  timing = QUICK;
   readonly #voters: readonly NodeId[];
   readonly #changes = new EventEmitter();
   #callId = 0;
@@ -53,17 +83,20 @@ export class DriverCluster {
     this.#changes.setMaxListeners(0);
   }
 
-  start(id: NodeId, store = new MemoryLogStore()): Member {
+  /** Without a store: a founder, on an empty disk. */
+  start(id: NodeId, store = this.foundersDisk(), ledger = createLedger()): Member {
     this.#seed += 1;
     const told = this.#told.bind(this);
     store.onAsked = () => told();
     const driver = new Driver({
       cluster: "test",
-      nodeId: id,
-      voters: this.#voters,
-      timing: TIMING,
+      memberId: id,
+      founders: this.#voters.map(nameOf),
+      timing: this.timing,
       seed: this.#seed,
       store,
+      ledger,
+      snapshotLogBytes: this.snapshotLogBytes,
       logger: silentLogger(),
       onChanges: () => told(),
       onLeading: (isLeading) => told(member.leading.push(isLeading)),
@@ -74,7 +107,13 @@ export class DriverCluster {
     this.members.set(id, member);
     const port = { dropped: () => ({}), close: () => Promise.resolve() };
     driver.start(
-      { ...port, send: (to, message) => this.#carry({ from: id, to, message }), incarnationOf },
+      {
+        ...port,
+        send: (to, message) => this.#carry({ from: id, to, message }),
+        sendHello: (toName, hello) => this.#greet(id, toName, hello),
+        setPeers: () => undefined,
+        incarnationOf,
+      },
       {
         ...port,
         answer: (_replyTo, { callId, answer }) => told(member.answers.set(callId, answer)),
@@ -86,6 +125,26 @@ export class DriverCluster {
       },
     );
     return member;
+  }
+
+  /** With the ledger that its snapshot holds. */
+  async revive(id: NodeId, store: MemoryLogStore): Promise<Member> {
+    const { snapshot } = store.recovered;
+    if (snapshot === null || snapshot.bytes === 0) return this.start(id, store);
+    const loaded = await loadLedger(store, snapshot);
+    if ("failure" in loaded) throw new Error(loaded.failure);
+    return this.start(id, store, loaded.ok);
+  }
+
+  /** A node of this name on an empty disk. */
+  startBlank(name: string, storeId: string): Member {
+    return this.start(`${name}#${storeId}`, new MemoryLogStore({ storeId }));
+  }
+
+  /** As it is right after founding, or with more on it. */
+  foundersDisk(recovered: MemoryLogStoreOptions = {}): MemoryLogStore {
+    const snapshot = foundingSnapshot(createConfiguration(this.#voters));
+    return new MemoryLogStore({ snapshot, ...recovered });
   }
 
   startAll(): this {
@@ -109,6 +168,13 @@ export class DriverCluster {
     while (!holds()) await once(this.#changes, "told");
   }
 
+  /** Resolves when this member has heard of a blank node of this name that wants to join. */
+  async untilHeard(member: Member, name: string): Promise<void> {
+    const isIt = ({ from, toName }: Greeting): boolean =>
+      nameOf(from) === name && toName === nameOf(member.id);
+    await this.until(() => this.hellos.some(isIt));
+  }
+
   /** The one that leads; of several, that of the latest term. */
   async leader(isRight: (member: Member) => boolean = () => true): Promise<Member> {
     let found: Member | undefined;
@@ -124,26 +190,35 @@ export class DriverCluster {
 
   /** Calls without waiting; the id of the call, under which the answer will be. */
   propose(member: Member, body: CommandBody): number {
-    this.#callId += 1;
-    const call = { $case: "propose", value: commandBodyToWire(body) } as const;
-    member.driver.called(REPLY_TO, [
-      { callId: this.#callId, deadlineMs: 0, traceparent: "", call },
-    ]);
-    return this.#callId;
+    return this.#call(member, { $case: "propose", value: commandBodyToWire(body) });
   }
 
   read(member: Member, value: Read = { read: { $case: "cluster", value: {} } }): number {
-    this.#callId += 1;
-    const call = { $case: "read", value } as const;
-    member.driver.called(REPLY_TO, [
-      { callId: this.#callId, deadlineMs: 0, traceparent: "", call },
-    ]);
-    return this.#callId;
+    return this.#call(member, { $case: "read", value });
+  }
+
+  administer(member: Member, action: NonNullable<Administer["action"]>): number {
+    return this.#call(member, { $case: "administer", value: { action } });
+  }
+
+  /** As the leader sees it. */
+  async view(leader: Member): Promise<GetClusterResponse> {
+    const answer = await this.answerTo(leader, this.read(leader));
+    if (answer?.$case !== "read" || answer.value.cluster === undefined) {
+      throw new Error(`answered ${answer?.$case}`);
+    }
+    return answer.value.cluster;
   }
 
   async answerTo({ answers }: Member, callId: number): Promise<Answer["answer"]> {
     await this.until(() => answers.has(callId));
     return answers.get(callId);
+  }
+
+  #call({ driver }: Member, call: NonNullable<Call["call"]>): number {
+    this.#callId += 1;
+    driver.called(REPLY_TO, [{ callId: this.#callId, deadlineMs: 0, traceparent: "", call }]);
+    return this.#callId;
   }
 
   #carry(sent: Sent): void {
@@ -154,6 +229,16 @@ export class DriverCluster {
       const target = this.members.get(to);
       if (target === undefined) this.members.get(from)?.driver.unreachable(to);
       else target.driver.received(from, message);
+    });
+  }
+
+  #greet(from: NodeId, toName: string, hello: Hello): void {
+    setImmediate(() => {
+      const target = [...this.members.values()].find(({ id }) => nameOf(id) === toName);
+      if (target === undefined || this.cut.has(from) || this.cut.has(target.id)) return;
+      if (!this.hears({ from, toName, hello })) return;
+      target.driver.hello(from, hello);
+      this.#told(this.hellos.push({ from, toName, hello }));
     });
   }
 

@@ -1,12 +1,14 @@
 // A node's end of a peer link that remembers what it was told, and lets a test wait for it.
 
 import { EventEmitter, once } from "node:events";
-import type { AppendEntries, Message, NodeId } from "../../raft/message.ts";
+import type { AppendEntries, Message, NodeId, Snapshot } from "../../raft/message.ts";
 import {
   type AmqpPeerLink,
   type AmqpPeerLinkOptions,
   openAmqpPeerLink,
 } from "../../transport/amqp/amqp-peer-link.ts";
+import type { Hello } from "../../transport/hello.ts";
+import { memberId } from "../../transport/member-id.ts";
 import type { PeerLinkListener } from "../../transport/peer-link.ts";
 import { silentLogger } from "../../transport/telemetry/logger.ts";
 import { entries } from "./log-entry.ts";
@@ -14,12 +16,18 @@ import { atEnd } from "./teardown.ts";
 
 export class PeerRecorder implements PeerLinkListener {
   readonly messages: { readonly from: NodeId; readonly message: Message }[] = [];
+  readonly hellos: { readonly from: NodeId; readonly hello: Hello }[] = [];
   readonly unreachables: NodeId[] = [];
   readonly writables: boolean[] = [];
   readonly #changes = new EventEmitter();
 
   received(from: NodeId, message: Message): void {
     this.messages.push({ from, message });
+    this.#changes.emit("change");
+  }
+
+  hello(from: NodeId, hello: Hello): void {
+    this.hellos.push({ from, hello });
     this.#changes.emit("change");
   }
 
@@ -53,17 +61,20 @@ export interface RecordedLink {
   readonly recorder: PeerRecorder;
 }
 
-const NODES = ["n1", "n2", "n3"];
+export const N1 = memberId("n1", "00000001");
+export const N2 = memberId("n2", "00000002");
+export const N3 = memberId("n3", "00000003");
+const NODES = [N1, N2, N3];
 
 /** Opens a link without waiting for anything; closed at the end of the test file. */
 export function recordedLink(
-  options: Pick<AmqpPeerLinkOptions, "url" | "nodeId"> & Partial<AmqpPeerLinkOptions>,
+  options: Pick<AmqpPeerLinkOptions, "url" | "memberId"> & Partial<AmqpPeerLinkOptions>,
 ): RecordedLink {
   const recorder = new PeerRecorder();
   const link = openAmqpPeerLink({
     cluster: "test",
     incarnation: 1,
-    peers: NODES.filter((nodeId) => nodeId !== options.nodeId),
+    peers: NODES.filter((id) => id !== options.memberId),
     listener: recorder,
     logger: silentLogger(),
     onIdentityLost: (error) => {
@@ -113,9 +124,31 @@ export function appendResult(term: number): Message {
 }
 
 export function voteRequest(term: number): Message {
-  return { kind: "request-vote", term, lastLogIndex: 0, lastLogTerm: 0, preVote: false };
+  return {
+    kind: "request-vote",
+    term,
+    lastLogIndex: 0,
+    lastLogTerm: 0,
+    preVote: false,
+    transfer: false,
+  };
 }
 
 export function voteResult(term: number): Message {
   return { kind: "request-vote-result", term, voteGranted: true, preVote: false };
+}
+
+/** Of one voter and no entries, if nothing else is said. */
+export function installSnapshot(term: number, changed: Partial<Snapshot> = {}): Message {
+  const configuration = { voters: [N1], outgoing: [], learners: [] };
+  const snapshot = { index: 1, term, configuration, bytes: 0, checksum: 0, ...changed };
+  return { kind: "install-snapshot", term, snapshot, round: 1 };
+}
+
+export function snapshotRequest(term: number, offset: number, bytes: number): Message {
+  return { kind: "snapshot-request", term, index: 1, snapshotTerm: term, offset, bytes };
+}
+
+export function snapshotChunk(term: number, offset: number, data: Uint8Array): Message {
+  return { kind: "snapshot-chunk", term, index: 1, snapshotTerm: term, offset, data };
 }

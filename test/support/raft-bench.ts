@@ -3,6 +3,7 @@
 // Guarantees: time moves only when the test says so; persists complete only when the test says so,
 // unless asked for by `flush`. Does not own: several nodes at once (raft-cluster.ts).
 
+import { createConfiguration } from "../../raft/configuration.ts";
 import type { Effect, HardState } from "../../raft/effect.ts";
 import type { Input } from "../../raft/input.ts";
 import {
@@ -14,14 +15,27 @@ import {
   type NodeId,
   type RequestVote,
   type RequestVoteResult,
+  type Snapshot,
 } from "../../raft/message.ts";
-import { createNode, type Limits, type NodeOptions, type RaftNode } from "../../raft/node.ts";
+import {
+  createNode,
+  foundingSnapshot,
+  type Limits,
+  type NodeOptions,
+  type RaftNode,
+} from "../../raft/node.ts";
 import { step } from "../../raft/step.ts";
 
 export const LIMITS: Limits = {
   appendEntriesMax: 100,
   appendBytesMax: 1 << 20,
   inflightMax: 8,
+  inflightBytesMax: 1 << 20,
+  trailingEntriesMax: 2,
+  trailingBytesMax: 1 << 20,
+  snapshotChunkBytes: 10,
+  snapshotWindow: 2,
+  promotionLagMax: 2,
   uncommittedEntriesMax: 1000,
   uncommittedBytesMax: 1 << 20,
 };
@@ -50,11 +64,18 @@ export function ack(fields: Partial<AppendEntriesResult> & { term: number }): Ap
 }
 
 export function voteRequest(fields: Partial<RequestVote> & { term: number }): RequestVote {
-  return { kind: "request-vote", lastLogIndex: 0, lastLogTerm: 0, preVote: false, ...fields };
+  const rest = { lastLogIndex: 0, lastLogTerm: 0, preVote: false, transfer: false };
+  return { kind: "request-vote", ...rest, ...fields };
 }
 
 export function grant(term: number, preVote = false, voteGranted = true): RequestVoteResult {
   return { kind: "request-vote-result", term, voteGranted, preVote };
+}
+
+/** Of three voters, 25 bytes: three chunks of the size in LIMITS. */
+export function snapshotOf(index: number, term: number, fields: Partial<Snapshot> = {}): Snapshot {
+  const configuration = createConfiguration(["n1", "n2", "n3"]);
+  return { index, term, configuration, bytes: 25, checksum: 7, ...fields };
 }
 
 export interface BenchOptions {
@@ -63,6 +84,10 @@ export interface BenchOptions {
   readonly terms?: readonly number[];
   readonly limits?: Partial<Limits>;
   readonly seed?: number;
+  /** Beside the voters. */
+  readonly learners?: readonly NodeId[];
+  /** Of which this node has no entries: its log begins behind it. Null: it is blank. */
+  readonly snapshot?: Snapshot | null;
   readonly electionTimeoutMs?: NodeOptions["electionTimeoutMs"];
 }
 
@@ -75,12 +100,16 @@ export class RaftBench {
   /** The node is n1 of n1, n2, ... */
   constructor({ size = 3, hardState, terms = [], ...options }: BenchOptions = {}) {
     const voters = Array.from({ length: size }, (_, place) => `n${place + 1}`);
+    const configuration = createConfiguration(voters, options.learners ?? []);
+    const { snapshot = foundingSnapshot(configuration) } = options;
+    const { index, term } = snapshot ?? { index: 0, term: 0 };
     this.peers = voters.slice(1);
     this.node = createNode({
       id: "n1",
-      voters,
-      hardState: hardState ?? { currentTerm: terms.at(-1) ?? 0, votedFor: null },
-      entries: logOf(terms),
+      snapshot,
+      offset: { index, term },
+      hardState: hardState ?? { currentTerm: terms.at(-1) ?? term, votedFor: null },
+      entries: logOf(terms, index + 1),
       electionTimeoutMs: options.electionTimeoutMs ?? { min: 1000, max: 2000 },
       heartbeatIntervalMs: 100,
       seed: options.seed ?? 1,

@@ -6,10 +6,11 @@
 // way, as transactions do. `step` is an argument, so that a broken one can be shown to be caught.
 // Does not own: what is right (raft-checker.ts).
 
+import { createConfiguration } from "../../raft/configuration.ts";
 import type { Effect } from "../../raft/effect.ts";
 import type { Input } from "../../raft/input.ts";
 import type { Message, NodeId } from "../../raft/message.ts";
-import { createNode, type Limits, type RaftNode } from "../../raft/node.ts";
+import { createNode, foundingSnapshot, type Limits, type RaftNode } from "../../raft/node.ts";
 import { createPrng, nextUint32, type Prng, uniform } from "../../raft/prng.ts";
 import type { step } from "../../raft/step.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -58,6 +59,12 @@ const LIMITS: Limits = {
   appendEntriesMax: 4,
   appendBytesMax: 4096,
   inflightMax: 4,
+  inflightBytesMax: 1 << 20,
+  trailingEntriesMax: 8,
+  trailingBytesMax: 1 << 20,
+  snapshotChunkBytes: 64,
+  snapshotWindow: 4,
+  promotionLagMax: 8,
   uncommittedEntriesMax: 64,
   uncommittedBytesMax: 1 << 20,
 };
@@ -243,7 +250,8 @@ export class RaftCluster {
   #createNode(id: NodeId, voters: readonly NodeId[], disk: Disk): RaftNode {
     return createNode({
       id,
-      voters,
+      snapshot: foundingSnapshot(createConfiguration(voters)),
+      offset: { index: 0, term: 0 },
       hardState: disk.hardState,
       entries: disk.entries,
       electionTimeoutMs: ELECTION_TIMEOUT_MS,

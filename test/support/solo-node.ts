@@ -8,10 +8,8 @@ import { type Answer, type Call, Refused_Reason } from "../../protos/gen/node/v1
 import { AmqpClientMailbox } from "../../transport/amqp/amqp-client-mailbox.ts";
 import { checkCommand } from "../../transport/command-check.ts";
 import { jobEventOf } from "../../transport/job-event.ts";
-import { answerRead } from "../../transport/read-server.ts";
 import { toWireApplied } from "../../transport/result-codec.ts";
 import { silentLogger } from "../../transport/telemetry/logger.ts";
-import { soloClusterView } from "./solo-cluster-view.ts";
 import type { SoloQuorum } from "./solo-quorum.ts";
 
 export interface SoloNodeOptions {
@@ -71,13 +69,13 @@ export class SoloNode {
   }
 
   #serve({ call }: Call): Answer["answer"] {
-    const { quorum, nodeId } = this.#options;
+    const { quorum } = this.#options;
     if (this.#term === 0) return refused(Refused_Reason.REASON_NOT_LEADER);
     assert(call !== undefined, "the mailbox hands up only what can be read");
-    if (call.$case === "read") {
-      const cluster = soloClusterView(quorum.ledger, nodeId, this.#term, quorum.index);
-      const value = answerRead(quorum.ledger, call.value, quorum.index, cluster);
-      return { $case: "read", value };
+    if (call.$case === "read") return { $case: "read", value: quorum.answer(call.value) };
+    if (call.$case === "administer") {
+      assert(call.value.action !== undefined, "the mailbox hands up only what can be read");
+      return { $case: "administered", value: quorum.fulfil(call.value.action) };
     }
     const checked = checkCommand(call.value);
     if ("malformed" in checked) return refused(Refused_Reason.REASON_MALFORMED);

@@ -1,4 +1,4 @@
-// A quorum of one, in this process and without a log: the Quorum port over a real ledger.
+// A quorum of one, in this process and without a disk: the Quorum port over a real ledger.
 //
 // Guarantees: every command takes the real way through check, encoding and apply, and every answer
 // through its wire form, so what passes here has nothing left but the network to fail on. Events
@@ -8,17 +8,22 @@
 
 import { setImmediate } from "node:timers";
 import type { CommandBody } from "../../ledger/command.ts";
-import { apply, createLedger, type Ledger, nextDueMs } from "../../ledger/ledger.ts";
+import { apply, counts, createLedger, hash, type Ledger, nextDueMs } from "../../ledger/ledger.ts";
 import type { Applied, Change } from "../../ledger/result.ts";
 import {
+  Administered as WireAdministered,
   Applied as WireApplied,
   type Read as WireRead,
   ReadAnswer as WireReadAnswer,
 } from "../../protos/gen/node/v1/exchange.ts";
+import { type Entry, EntryKind } from "../../raft/message.ts";
 import { checkCommand } from "../../transport/command-check.ts";
 import { commandBodyToWire, decodeCommand, encodeCommand } from "../../transport/command-codec.ts";
 import { jobEventOf } from "../../transport/job-event.ts";
+import { logEntryOf } from "../../transport/log-entry.ts";
 import type {
+  AdministerAction,
+  AdministerOutcome,
   CallOptions,
   JobEvent,
   LeaderView,
@@ -29,7 +34,7 @@ import type {
 } from "../../transport/quorum.ts";
 import { answerRead } from "../../transport/read-server.ts";
 import { toWireApplied } from "../../transport/result-codec.ts";
-import { soloClusterView } from "./solo-cluster-view.ts";
+import { SoloMembership, type SoloState } from "./solo-membership.ts";
 
 export interface SoloQuorumOptions {
   /** Wall clock; default Date.now. `advance` adds to it. */
@@ -45,6 +50,9 @@ export class SoloQuorum implements Quorum {
   readonly ledger: Ledger = createLedger();
   /** The commands proposed by clients, in order: what a test may assert on. */
   readonly proposed: CommandBody[] = [];
+  readonly membership = new SoloMembership(NODE);
+  /** The log behind its compacted part. */
+  readonly entries: Entry[] = [];
   readonly #options: SoloQuorumOptions;
   readonly #eventListeners = new Set<(event: JobEvent) => void>();
   readonly #gapListeners = new Set<() => void>();
@@ -74,15 +82,21 @@ export class SoloQuorum implements Quorum {
   read(read: WireRead, options: CallOptions): Promise<ReadOutcome> {
     const unanswered = this.#unanswered(options);
     if (unanswered !== null) return Promise.resolve(unanswered);
-    const cluster = soloClusterView(this.ledger, NODE, TERM, this.#index);
-    const bytes = WireReadAnswer.encode(
-      answerRead(this.ledger, read, this.#index, cluster),
-    ).finish();
+    const bytes = WireReadAnswer.encode(this.answer(read)).finish();
     return Promise.resolve({ kind: "answered", answer: WireReadAnswer.decode(bytes) });
   }
 
+  administer(action: AdministerAction, options: CallOptions): Promise<AdministerOutcome> {
+    const unanswered = this.#unanswered(options);
+    if (unanswered !== null) return Promise.resolve(unanswered);
+    const bytes = WireAdministered.encode(this.fulfil(action)).finish();
+    const outcome = WireAdministered.decode(bytes);
+    return Promise.resolve({ kind: "administered", outcome, isRepeat: false });
+  }
+
   leader(): LeaderView {
-    return { leader: this.#interruption === null ? NODE : null, term: TERM };
+    const { leaderId } = this.membership;
+    return { leader: this.#interruption === null ? leaderId : null, term: TERM };
   }
 
   onLeader(listener: (view: LeaderView) => void): () => void {
@@ -124,6 +138,23 @@ export class SoloQuorum implements Quorum {
     this.apply({ kind: "tick" });
   }
 
+  /** A read as the leader answers it. */
+  answer(read: WireRead): WireReadAnswer {
+    const isCluster = read.read?.$case === "cluster";
+    const cluster = isCluster ? this.membership.view(this.#state()) : undefined;
+    return answerRead(this.ledger, read, this.#index, cluster, (fromIndex, entriesMax) => {
+      const entries = this.entries.filter(({ index }) => index >= fromIndex).slice(0, entriesMax);
+      return { entries: entries.map(logEntryOf), firstLogIndex: this.#firstLogIndex() };
+    });
+  }
+
+  /** A wish as the leader fulfils it. */
+  fulfil(action: AdministerAction): WireAdministered {
+    const administered = this.membership.administer(action, this.#state());
+    if (administered.outcome?.$case === "takeSnapshot") this.entries.length = 0;
+    return administered;
+  }
+
   /** The last entry applied. */
   get index(): number {
     return this.#index;
@@ -138,7 +169,10 @@ export class SoloQuorum implements Quorum {
     const timeMs = this.nowMs();
     const random = this.#options.random?.() ?? 0;
     this.#index += 1;
-    const command = decodeCommand(encodeCommand({ timeMs, random, body }));
+    const data = encodeCommand({ timeMs, random, body });
+    const kind = EntryKind.Command;
+    this.entries.push({ index: this.#index, term: TERM, kind, data, traceparent: "" });
+    const command = decodeCommand(data);
     const applied = apply(this.ledger, this.#index, command);
     this.#publish(applied.changes, timeMs);
     this.#scheduleTick();
@@ -156,6 +190,20 @@ export class SoloQuorum implements Quorum {
       return { kind: "unavailable", reason: "shutting-down" };
     }
     return this.#interruption;
+  }
+
+  #firstLogIndex(): number {
+    return this.entries[0]?.index ?? this.#index + 1;
+  }
+
+  #state(): SoloState {
+    return {
+      index: this.#index,
+      term: TERM,
+      firstLogIndex: this.#firstLogIndex(),
+      counts: counts(this.ledger),
+      hash: hash(this.ledger),
+    };
   }
 
   #publish(changes: readonly Change[], timeMs: number): void {

@@ -10,6 +10,7 @@ import { watch } from "node:fs";
 import { join } from "node:path";
 import { readLiveStack, type Stack, type StackProcess } from "../../deploy/local/stack-file.ts";
 import type { Role } from "../../deploy/local/supervisor.ts";
+import type { BrokerPlace } from "./rabbitmqctl.ts";
 
 const CLI = join(import.meta.dirname, "..", "..", "deploy", "cli.ts");
 const START_TIMEOUT_MS = 120_000;
@@ -24,6 +25,7 @@ export interface StackOptions {
   readonly files?: readonly string[];
   /** Flags of `quorumq dev`. */
   readonly flags?: readonly string[];
+  /** QUORUMQ_TEST_* goes on to the parts, with {id} for each one's own. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -77,6 +79,12 @@ export class LocalStack {
     const found = this.now().processes.find((process) => process.id === id);
     if (found === undefined) throw new Error(`${id} does not run`);
     return found;
+  }
+
+  /** The private broker, for rabbitmqctl. */
+  broker(): BrokerPlace {
+    const { amqp = 0, epmd = 0 } = this.process("rabbitmq").ports;
+    return { ports: { amqp, epmd }, logPath: join(this.dir, "rabbitmq", "rabbitmq.log") };
   }
 
   /** Sends the signal; returns the pid it went to. */
@@ -149,7 +157,8 @@ export class LocalStack {
     for (let attempt = 1; ; attempt += 1) {
       const child = spawn(process.execPath, [CLI, "dev", "--dir", dir, ...flags, ...files], {
         env: { ...cleanEnvironment(), ...env },
-        stdio: ["ignore", "pipe", "pipe"],
+        // Its channel tells the stack when this process is gone.
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
       });
       const stack = new LocalStack(dir, child);
       if (await stack.#ready()) return stack;
@@ -160,7 +169,7 @@ export class LocalStack {
 }
 
 /** Without what the test run itself was told. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
+export function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(
       ([name]) =>

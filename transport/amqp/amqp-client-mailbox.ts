@@ -163,7 +163,7 @@ export class AmqpClientMailbox implements ClientMailbox {
 
   /** False: of a version that this one does not know; it has been answered. */
   #isReadable(replyTo: string, { callId, call }: Call): boolean {
-    if (call !== undefined && (call.$case !== "read" || call.value.read !== undefined)) return true;
+    if (isKnown(call)) return true;
     this.#drops.add("malformed-call");
     const value = { reason: Refused_Reason.REASON_MALFORMED, leaderId: "" };
     this.answer(replyTo, { callId, answer: { $case: "refused", value } });
@@ -200,4 +200,10 @@ export class AmqpClientMailbox implements ClientMailbox {
     if (!this.#publisher.publish(leaderExchange(cluster), "", body))
       this.#drops.add("beacon-unwritable");
   }
+}
+
+function isKnown(call: Call["call"]): boolean {
+  if (call?.$case === "read") return call.value.read !== undefined;
+  if (call?.$case === "administer") return call.value.action !== undefined;
+  return call !== undefined;
 }

@@ -1,29 +1,42 @@
-// The Raft peer link over RabbitMQ: two connections, two lanes, no buffers.
+// The Raft peer link over RabbitMQ: two connections, two lanes, no buffers; a third lane apart.
 //
-//   publish session ──▶ exchange quorumq.<cluster>.raft ──<node>.control──▶ small and urgent
-//                                                       └─<node>.append───▶ entries
-//   consume session ◀── this incarnation's two mailboxes
+//   publish session ──▶ exchange quorumq.<cluster>.raft ──<name>.control──▶ small and urgent
+//                                                       ├─<name>.append───▶ entries
+//   snapshot-lane.ts ─────────────▶                     └─<name>.snapshot─▶ chunks, and requests
+//   consume session ◀── this incarnation's mailboxes of the first two lanes
 //
 // Guarantees: those of transport/peer-link.ts. Publishing and consuming are apart since an alarm
 // blocks only publishers. Nothing is sent before this process holds the node's identity. A message
 // that cannot leave now is dropped and counted: Raft sends again, and a message that waited is
-// worth less than a new one.
+// worth less than a new one. Mailboxes and the identity go by name, envelopes by member id: what
+// was meant for the disk that a name had before is dropped by the one that it has now.
 // Does not own: what a message means (raft), nor its bytes (raft-codec.ts).
 
 import type { Message as AmqpMessage } from "amqplib";
 import type { Message, NodeId } from "../../raft/message.ts";
+import type { Hello } from "../hello.ts";
+import { MEMBERS_MAX, STRANGERS_MAX } from "../limit.ts";
+import { nameOf } from "../member-id.ts";
 import type { PeerLink, PeerLinkListener } from "../peer-link.ts";
-import { decodeEnvelope, encodeEnvelope, isResult } from "../raft-codec.ts";
+import {
+  decodeEnvelope,
+  type Encoded,
+  type EnvelopeHead,
+  encodeEnvelope,
+  encodeHello,
+  isResult,
+} from "../raft-codec.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { DropCount } from "./drop-count.ts";
 import { claimIdentity, IdentityTakenError } from "./identity.ts";
 import { PeerIncarnations } from "./incarnation.ts";
 import { openSession, type Session, type SetupConnection } from "./session.ts";
+import { SnapshotLane } from "./snapshot-lane.ts";
 import {
   declareRaftExchange,
   declareRaftMailbox,
-  LANES,
   type Lane,
+  nameOfRoutingKey,
   raftExchange,
   raftRoutingKey,
 } from "./topology.ts";
@@ -31,18 +44,19 @@ import {
 export interface AmqpPeerLinkOptions {
   readonly url: string;
   readonly cluster: string;
-  readonly nodeId: NodeId;
+  /** Name and disk of this node: see member-id.ts. */
+  readonly memberId: NodeId;
   /** This life of the node, from the log store. */
   readonly incarnation: number;
-  /** The other nodes. */
+  /** The other members, if some are known: see setPeers. */
   readonly peers: readonly NodeId[];
   readonly listener: PeerLinkListener;
   readonly logger: Logger;
-  /** How long another holder of our node id may take to vanish, at the first start. */
+  /** How long another holder of our name may take to vanish, at the first start. */
   readonly identityWaitMs?: number;
   /** The same after a reconnect, when the holder may be our own lost connection. */
   readonly identityRegainWaitMs?: number;
-  /** After a reconnect another process holds our node id: this one must stop. */
+  /** After a reconnect another process holds our name: this one must stop. */
   readonly onIdentityLost: (error: IdentityTakenError) => void;
 }
 
@@ -59,8 +73,9 @@ const IDENTITY_WAIT_MS = 5_000;
 const IDENTITY_REGAIN_WAIT_MS = 40_000;
 /** Setting up includes waiting for the identity. */
 const CONSUME_SETUP_TIMEOUT_MS = IDENTITY_REGAIN_WAIT_MS + 15_000;
-/** A peer without a mailbox is reported once in this time, not once a message. */
+/** A name without a mailbox is reported once in this time, not once a message. */
 const UNREACHABLE_EVERY_MS = 100;
+const UNREACHABLE_NAMES_MAX = MEMBERS_MAX + STRANGERS_MAX;
 
 /** Begins to connect and returns at once; nothing is sent or received before `claimed`. */
 export function openAmqpPeerLink(options: AmqpPeerLinkOptions): AmqpPeerLink {
@@ -70,82 +85,93 @@ export function openAmqpPeerLink(options: AmqpPeerLinkOptions): AmqpPeerLink {
 class RabbitmqPeerLink implements AmqpPeerLink {
   readonly claimed: Promise<void>;
   readonly #options: AmqpPeerLinkOptions;
+  readonly #name: string;
   readonly #incarnations: PeerIncarnations;
   readonly #drops = new DropCount();
   readonly #exchange: string;
-  readonly #peerByRoutingKey = new Map<string, NodeId>();
-  readonly #unreachableAtMs = new Map<NodeId, number>();
+  /** By name; only so many names are known. */
+  readonly #unreachableAtMs = new Map<string, number>();
   readonly #closing = new AbortController();
   readonly #publishing: Session;
   readonly #consuming: Session;
+  readonly #snapshots: SnapshotLane;
   readonly #resolveClaimed: () => void;
   readonly #rejectClaimed: (error: IdentityTakenError) => void;
+  #hellos = 0;
   #hasClaimedOnce = false;
   #isWritable = false;
 
   constructor(options: AmqpPeerLinkOptions) {
     this.#options = options;
-    this.#exchange = raftExchange(options.cluster);
+    const { url, cluster, memberId, incarnation, logger } = options;
+    this.#name = nameOf(memberId);
+    this.#exchange = raftExchange(cluster);
     this.#incarnations = new PeerIncarnations(options.peers);
-    for (const peer of options.peers) {
-      for (const lane of LANES) this.#peerByRoutingKey.set(raftRoutingKey(peer, lane), peer);
-    }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.claimed = promise;
     this.#resolveClaimed = resolve;
     this.#rejectClaimed = reject;
-    const shared = {
-      url: options.url,
-      logger: options.logger,
-      onState: () => this.#checkWritable(),
-    };
+    this.#snapshots = new SnapshotLane({
+      url,
+      cluster,
+      name: this.#name,
+      incarnation,
+      logger,
+      onReceived: (body) => this.#received(body),
+      // Says nothing of the peer: its other mailboxes live on other connections.
+      onReturn: () => this.#drops.add("send-snapshot-returned"),
+    });
+    const shared = { url, logger, onState: () => this.#checkWritable() };
     this.#consuming = openSession({
       ...shared,
-      connectionName: `quorumq ${options.nodeId} raft consume`,
+      connectionName: `quorumq ${this.#name} raft consume`,
       setupTimeoutMs: CONSUME_SETUP_TIMEOUT_MS,
       setup: (connection) => this.#setUpConsuming(connection),
     });
     this.#publishing = openSession({
       ...shared,
-      connectionName: `quorumq ${options.nodeId} raft publish`,
-      setup: ({ channel }) => declareRaftExchange(channel, options.cluster),
+      connectionName: `quorumq ${this.#name} raft publish`,
+      setup: ({ channel }) => declareRaftExchange(channel, cluster),
       onReturn: (message) => this.#returned(message),
     });
   }
 
   send(to: NodeId, message: Message): void {
-    if (!this.#isWritable) {
+    const lane = laneOf(message);
+    const canSend = lane === "snapshot" ? this.#isIdentityHeld() : this.#isWritable;
+    if (!canSend) {
       this.#drops.add("send-not-writable");
       return;
     }
-    const toIncarnation = this.#incarnations.addressOf(to);
+    // A request is for whoever the member is by now: bound to a life that has ended unnoticed, it
+    // would be dropped for ever, if the member never speaks first. An answer is for who asked.
+    const toIncarnation = isResult(message) ? this.#incarnations.addressOf(to) : 0;
     if (toIncarnation === 0 && isResult(message)) {
       // Its mailbox is gone since it asked: nobody is left who could use the answer.
       this.#drops.add("send-result-without-address");
       return;
     }
-    const { cluster, nodeId: from, incarnation: fromIncarnation } = this.#options;
-    const sequence = this.#incarnations.nextSequence(to);
-    const head = { cluster, from, fromIncarnation, to, toIncarnation, sequence };
-    const encoded = encodeEnvelope(head, message);
-    if (encoded.kind === "dropped") {
-      this.#options.logger.error({ to, message: message.kind }, "a Raft message is too large");
-      this.#drops.add(`send-${encoded.cause}`);
+    if (message.kind === "install-snapshot") this.#snapshots.prepare();
+    const head = this.#head(to, toIncarnation, this.#incarnations.nextSequence(to));
+    this.#publish(nameOf(to), lane, message.kind, encodeEnvelope(head, message));
+  }
+
+  sendHello(toName: string, hello: Hello): void {
+    if (!this.#isWritable) {
+      this.#drops.add("send-not-writable");
       return;
     }
-    const { buffer, byteOffset, byteLength } = encoded.bytes;
-    const body = Buffer.from(buffer, byteOffset, byteLength);
-    const isTaken = this.#publishing.publish(
-      this.#exchange,
-      raftRoutingKey(to, laneOf(message)),
-      body,
-      { mandatory: true, type: message.kind },
-    );
-    if (!isTaken) this.#drops.add("send-full");
+    this.#hellos += 1;
+    const head = this.#head(toName, 0, this.#hellos);
+    this.#publish(toName, "control", "hello", encodeHello(head, hello));
+  }
+
+  setPeers(peers: readonly NodeId[]): void {
+    this.#incarnations.setPeers(peers.filter((peer) => peer !== this.#options.memberId));
   }
 
   incarnationOf(node: NodeId): number {
-    if (node === this.#options.nodeId) return this.#options.incarnation;
+    if (node === this.#options.memberId) return this.#options.incarnation;
     return this.#incarnations.newestOf(node);
   }
 
@@ -156,27 +182,51 @@ class RabbitmqPeerLink implements AmqpPeerLink {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#isWritable = false;
-    await Promise.all([this.#publishing.close(), this.#consuming.close()]);
+    await Promise.all([this.#publishing.close(), this.#consuming.close(), this.#snapshots.close()]);
+  }
+
+  #head(to: NodeId, toIncarnation: number, sequence: number): EnvelopeHead {
+    const { cluster, memberId: from, incarnation: fromIncarnation } = this.#options;
+    return { cluster, from, fromIncarnation, to, toIncarnation, sequence };
+  }
+
+  #publish(name: string, lane: Lane, type: string, encoded: Encoded): void {
+    if (encoded.kind === "dropped") {
+      this.#options.logger.error({ to: name, message: type }, "a Raft message is too large");
+      this.#drops.add(`send-${encoded.cause}`);
+      return;
+    }
+    const { buffer, byteOffset, byteLength } = encoded.bytes;
+    const body = Buffer.from(buffer, byteOffset, byteLength);
+    const routingKey = raftRoutingKey(name, lane);
+    const options = { mandatory: true, type };
+    if (lane === "snapshot") {
+      const isTaken = this.#snapshots.publish(routingKey, body, options);
+      if (!isTaken) this.#drops.add("send-snapshot-unwritable");
+    } else if (!this.#publishing.publish(this.#exchange, routingKey, body, options)) {
+      this.#drops.add("send-full");
+    }
   }
 
   async #setUpConsuming(connection: SetupConnection): Promise<void> {
-    const { cluster, nodeId, incarnation } = this.#options;
+    const { cluster, incarnation } = this.#options;
     await this.#claim(connection);
     const { channel } = connection;
     await declareRaftExchange(channel, cluster);
-    for (const lane of LANES) {
-      const queue = await declareRaftMailbox(channel, cluster, nodeId, incarnation, lane);
+    for (const lane of ["control", "append"] as const) {
+      const queue = await declareRaftMailbox(channel, cluster, this.#name, incarnation, lane);
       await connection.consume(queue, (message) => this.#received(message.content));
     }
   }
 
   async #claim(connection: SetupConnection): Promise<void> {
-    const { cluster, nodeId, onIdentityLost } = this.#options;
+    const { cluster, onIdentityLost } = this.#options;
     const waitMs = this.#hasClaimedOnce
       ? (this.#options.identityRegainWaitMs ?? IDENTITY_REGAIN_WAIT_MS)
       : (this.#options.identityWaitMs ?? IDENTITY_WAIT_MS);
+    const { signal } = this.#closing;
     try {
-      await claimIdentity(connection, { cluster, nodeId, waitMs, signal: this.#closing.signal });
+      await claimIdentity(connection, { cluster, nodeId: this.#name, waitMs, signal });
     } catch (error) {
       if (error instanceof IdentityTakenError) {
         if (this.#hasClaimedOnce) onIdentityLost(error);
@@ -185,6 +235,7 @@ class RabbitmqPeerLink implements AmqpPeerLink {
       throw error;
     }
     this.#hasClaimedOnce = true;
+    this.#snapshots.start();
     this.#resolveClaimed();
   }
 
@@ -196,34 +247,39 @@ class RabbitmqPeerLink implements AmqpPeerLink {
       return;
     }
     const { from, fromIncarnation } = decoded.head;
-    if (!this.#incarnations.isPeer(from)) {
-      this.#drops.add("received-not-a-peer");
-      return;
-    }
     if (!this.#incarnations.heard(from, fromIncarnation)) {
       this.#drops.add("received-earlier-incarnation");
       return;
     }
+    if (decoded.kind === "hello") {
+      this.#options.listener.hello(from, decoded.hello);
+      return;
+    }
+    // The first request for a chunk would be lost while the connection for it is being opened.
+    if (decoded.message.kind === "install-snapshot") this.#snapshots.prepare();
     this.#options.listener.received(from, decoded.message);
   }
 
   #returned(message: AmqpMessage): void {
-    const peer = this.#peerByRoutingKey.get(message.fields.routingKey);
-    if (peer === undefined) return;
     this.#drops.add("send-returned");
-    this.#incarnations.forgetAddress(peer);
+    const name = nameOfRoutingKey(message.fields.routingKey);
+    const peers = this.#incarnations.forgetAddresses(name);
     const nowMs = performance.now();
-    const beforeMs = this.#unreachableAtMs.get(peer) ?? Number.NEGATIVE_INFINITY;
-    if (nowMs - beforeMs < UNREACHABLE_EVERY_MS) return;
-    this.#unreachableAtMs.set(peer, nowMs);
-    this.#options.listener.unreachable(peer);
+    const beforeMs = this.#unreachableAtMs.get(name) ?? Number.NEGATIVE_INFINITY;
+    if (peers.length === 0 || nowMs - beforeMs < UNREACHABLE_EVERY_MS) return;
+    // Names of strangers come and go: at worst one is reported once more.
+    if (this.#unreachableAtMs.size >= UNREACHABLE_NAMES_MAX) this.#unreachableAtMs.clear();
+    this.#unreachableAtMs.set(name, nowMs);
+    for (const peer of peers) this.#options.listener.unreachable(peer);
   }
 
-  /** Without the consuming session our identity may be another's: so it counts as well. */
+  /** Without the consuming session our identity may be another's. */
+  #isIdentityHeld(): boolean {
+    return this.#consuming.state === "connected" || this.#consuming.state === "blocked";
+  }
+
   #checkWritable(): void {
-    const isWritable =
-      this.#publishing.state === "connected" &&
-      (this.#consuming.state === "connected" || this.#consuming.state === "blocked");
+    const isWritable = this.#publishing.state === "connected" && this.#isIdentityHeld();
     if (isWritable === this.#isWritable || this.#closing.signal.aborted) return;
     this.#isWritable = isWritable;
     this.#options.listener.writable(isWritable);
@@ -232,5 +288,6 @@ class RabbitmqPeerLink implements AmqpPeerLink {
 
 /** What can be large goes its own way, so that heartbeats, votes and acks never queue behind it. */
 function laneOf(message: Message): Lane {
+  if (message.kind === "snapshot-request" || message.kind === "snapshot-chunk") return "snapshot";
   return message.kind === "append-entries" && message.entries.length > 0 ? "append" : "control";
 }

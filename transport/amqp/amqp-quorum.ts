@@ -33,6 +33,8 @@ import { commandBodyToWire } from "../command-codec.ts";
 import { decodeJobEvent } from "../job-event.ts";
 import { AMQP_MESSAGE_BYTES_MAX, CLIENT_CALLS_MAX } from "../limit.ts";
 import type {
+  AdministerAction,
+  AdministerOutcome,
   CallOptions,
   JobEvent,
   LeaderView,
@@ -149,12 +151,21 @@ export class AmqpQuorum implements Quorum {
     const call: Call["call"] = { $case: "propose", value: commandBodyToWire(body) };
     const end = await this.#call(call, options, span);
     assert(end.kind !== "answered", "a proposal is not answered by a read");
+    assert(end.kind !== "administered", "a proposal is not an operator's wish");
     return end;
   }
 
   async read(read: Read, options: CallOptions): Promise<ReadOutcome> {
     const end = await this.#call({ $case: "read", value: read }, options, null);
     assert(end.kind !== "applied", "a read is not answered by a result");
+    assert(end.kind !== "administered", "a read is not an operator's wish");
+    return end;
+  }
+
+  async administer(action: AdministerAction, options: CallOptions): Promise<AdministerOutcome> {
+    const end = await this.#call({ $case: "administer", value: { action } }, options, null);
+    assert(end.kind !== "applied", "an operator's wish is not answered by a result");
+    assert(end.kind !== "answered", "an operator's wish is not answered by a read");
     return end;
   }
 
@@ -222,6 +233,7 @@ export class AmqpQuorum implements Quorum {
         traceparent,
         timeoutMs,
         signal,
+        isLong: call?.$case === "administer",
         ended,
         resent: (cause) => span?.addEvent("resend", { cause }),
       });
@@ -315,6 +327,11 @@ export class AmqpQuorum implements Quorum {
     }
     if (answer.$case === "read") {
       this.#calls.end(callId, { kind: "answered", answer: answer.value });
+      return null;
+    }
+    if (answer.$case === "administered") {
+      const isRepeat = this.#calls.get(callId)?.isDoubtful === true;
+      this.#calls.end(callId, { kind: "administered", outcome: answer.value, isRepeat });
       return null;
     }
     switch (answer.value.reason) {

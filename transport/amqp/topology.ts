@@ -11,15 +11,24 @@ import {
   APPEND_MAILBOX_LENGTH_MAX,
   CLIENT_MAILBOX_LENGTH_MAX,
   CONTROL_MAILBOX_LENGTH_MAX,
+  SNAPSHOT_MAILBOX_BYTES_MAX,
+  SNAPSHOT_MAILBOX_LENGTH_MAX,
 } from "../limit.ts";
 
-export type Lane = "control" | "append";
-export const LANES: readonly Lane[] = ["control", "append"];
+/** What can be large goes its own way; snapshots also have connections of their own. */
+export type Lane = "control" | "append" | "snapshot";
+
+/** x-max-length, and x-max-length-bytes where messages are of one large size. */
+const RAFT_MAILBOX_BOUNDS: Readonly<Record<Lane, readonly [length: number, bytes?: number]>> = {
+  control: [CONTROL_MAILBOX_LENGTH_MAX],
+  append: [APPEND_MAILBOX_LENGTH_MAX],
+  snapshot: [SNAPSHOT_MAILBOX_LENGTH_MAX, SNAPSHOT_MAILBOX_BYTES_MAX],
+};
 
 /** Job events: durable, since users bind queues of their own to it. Topic `job.<queue>.<event>`. */
 export const EVENTS_EXCHANGE = "quorumq.events";
 
-/** Direct; routing key `<node>.<lane>`. */
+/** Direct; routing key `<name>.<lane>`, the name of a node whatever its disk. */
 export function raftExchange(cluster: string): string {
   return `quorumq.${cluster}.raft`;
 }
@@ -34,17 +43,22 @@ export function leaderExchange(cluster: string): string {
   return `quorumq.${cluster}.leader`;
 }
 
-export function raftRoutingKey(nodeId: string, lane: Lane): string {
-  return `${nodeId}.${lane}`;
+export function raftRoutingKey(name: string, lane: Lane): string {
+  return `${name}.${lane}`;
+}
+
+/** The name that a routing key was made of. */
+export function nameOfRoutingKey(routingKey: string): string {
+  return routingKey.slice(0, Math.max(0, routingKey.lastIndexOf(".")));
 }
 
 export function raftMailbox(
   cluster: string,
-  nodeId: string,
+  name: string,
   incarnation: number,
   lane: Lane,
 ): string {
-  return `quorumq.${cluster}.raft.${nodeId}.${incarnation}.${lane}`;
+  return `quorumq.${cluster}.raft.${name}.${incarnation}.${lane}`;
 }
 
 export function nodeMailbox(cluster: string, nodeId: string, incarnation: number): string {
@@ -84,7 +98,7 @@ export function eventBindingKeys({ queues, events }: EventFilter): readonly stri
 }
 
 /** Gone with its connection, and with its only consumer. */
-function mailboxOptions(lengthMax: number): Options.AssertQueue {
+function mailboxOptions(lengthMax: number, bytesMax?: number): Options.AssertQueue {
   return {
     exclusive: true,
     autoDelete: true,
@@ -92,6 +106,7 @@ function mailboxOptions(lengthMax: number): Options.AssertQueue {
     arguments: {
       "x-queue-type": "classic",
       "x-max-length": lengthMax,
+      ...(bytesMax === undefined ? {} : { "x-max-length-bytes": bytesMax }),
       "x-overflow": "drop-head",
     },
   };
@@ -121,14 +136,13 @@ export async function declareClientExchanges(channel: Channel, cluster: string):
 export async function declareRaftMailbox(
   channel: Channel,
   cluster: string,
-  nodeId: string,
+  name: string,
   incarnation: number,
   lane: Lane,
 ): Promise<string> {
-  const queue = raftMailbox(cluster, nodeId, incarnation, lane);
-  const lengthMax = lane === "control" ? CONTROL_MAILBOX_LENGTH_MAX : APPEND_MAILBOX_LENGTH_MAX;
-  await channel.assertQueue(queue, mailboxOptions(lengthMax));
-  await channel.bindQueue(queue, raftExchange(cluster), raftRoutingKey(nodeId, lane));
+  const queue = raftMailbox(cluster, name, incarnation, lane);
+  await channel.assertQueue(queue, mailboxOptions(...RAFT_MAILBOX_BOUNDS[lane]));
+  await channel.bindQueue(queue, raftExchange(cluster), raftRoutingKey(name, lane));
   return queue;
 }
 

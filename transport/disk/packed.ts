@@ -4,8 +4,8 @@
 // caller's own buffers stay untouched (they are also on their way to peers). Order is kept.
 
 import type { HardState } from "../../raft/effect.ts";
-import type { Entry, EntryKind, LogIndex } from "../../raft/message.ts";
-import type { LogWrite, StoreIdentity } from "../log-store.ts";
+import type { Entry, EntryKind, LogIndex, LogPosition, Snapshot } from "../../raft/message.ts";
+import type { LogWrite } from "../log-store.ts";
 
 export interface PackedEntries {
   /** Per entry: index, term, kind, data bytes. */
@@ -18,6 +18,8 @@ export interface PackedEntries {
 export interface PackedWrite {
   readonly hardState: HardState | null;
   readonly truncateFrom: LogIndex | null;
+  readonly snapshot: Snapshot | null;
+  readonly compactTo: LogPosition | null;
   readonly entryCount: number;
 }
 
@@ -26,28 +28,7 @@ export interface PackedBatch {
   readonly entries: PackedEntries;
 }
 
-export interface OpenOrder {
-  readonly directory: string;
-  readonly identity: StoreIdentity;
-  readonly pageCountMax: number | null;
-}
-
-export type ToWorker =
-  | { readonly kind: "write"; readonly batch: PackedBatch }
-  | { readonly kind: "close" };
-
-export type FromWorker =
-  | {
-      readonly kind: "opened";
-      readonly hardState: HardState;
-      readonly incarnation: number;
-      readonly entries: PackedEntries;
-    }
-  | { readonly kind: "refused"; readonly code: string; readonly message: string }
-  | { readonly kind: "written" }
-  | { readonly kind: "failed"; readonly message: string };
-
-const NUMBERS_PER_ENTRY = 4;
+export const NUMBERS_PER_ENTRY = 4;
 
 export function packEntries(entries: readonly Entry[]): PackedEntries {
   const numbers = new Float64Array(entries.length * NUMBERS_PER_ENTRY);
@@ -56,9 +37,13 @@ export function packEntries(entries: readonly Entry[]): PackedEntries {
   for (const entry of entries) bytes += entry.data.length;
   const data = new Uint8Array(bytes);
   let at = 0;
-  for (const [position, entry] of entries.entries()) {
-    const { index, term, kind } = entry;
-    numbers.set([index, term, kind, entry.data.length], position * NUMBERS_PER_ENTRY);
+  let from = 0;
+  for (const entry of entries) {
+    numbers[from] = entry.index;
+    numbers[from + 1] = entry.term;
+    numbers[from + 2] = entry.kind;
+    numbers[from + 3] = entry.data.length;
+    from += NUMBERS_PER_ENTRY;
     traceparents.push(entry.traceparent);
     data.set(entry.data, at);
     at += entry.data.length;
@@ -72,21 +57,25 @@ export function unpackEntries(packed: PackedEntries): Entry[] {
   let at = 0;
   return traceparents.map((traceparent, position) => {
     const from = position * NUMBERS_PER_ENTRY;
-    const [index = 0, term = 0, kind = 0, bytes = 0] = numbers.subarray(
-      from,
-      from + NUMBERS_PER_ENTRY,
-    );
     const start = at;
-    at += bytes;
-    return { index, term, kind: kind as EntryKind, data: data.subarray(start, at), traceparent };
+    at += numbers[from + 3] ?? 0;
+    return {
+      index: numbers[from] ?? 0,
+      term: numbers[from + 1] ?? 0,
+      kind: numbers[from + 2] as EntryKind,
+      data: data.subarray(start, at),
+      traceparent,
+    };
   });
 }
 
 export function packBatch(writes: readonly LogWrite[]): PackedBatch {
   return {
-    writes: writes.map(({ hardState, truncateFrom, entries }) => ({
+    writes: writes.map(({ hardState, truncateFrom, snapshot, compactTo, entries }) => ({
       hardState: hardState ?? null,
       truncateFrom: truncateFrom ?? null,
+      snapshot: snapshot ?? null,
+      compactTo: compactTo ?? null,
       entryCount: entries.length,
     })),
     entries: packEntries(writes.flatMap(({ entries }) => entries)),

@@ -1,85 +1,80 @@
-// The node's SQLite file: schema, settings, integrity. Synchronous; lives on the disk's thread.
+// The node's SQLite file. Synchronous; lives on the disk's thread.
 //
-// Guarantees: settings that durability rests on are read back at open (WAL, synchronous=FULL: one
-// fsync a commit); the file is locked for this process alone; every row carries a CRC over all its
-// columns, checked at open, and a mismatch or a hole refuses to start: dropping what may have been
-// acknowledged is worse (raft-lessons L30, L31). The incarnation rises durably at each open.
+// Guarantees: it opens only if everything in it is sound: every row carries a CRC, the log has no
+// hole and reaches the snapshot, the snapshot's file is whole; dropping what may have been
+// acknowledged is worse than not to start (raft-lessons L30, L31). The incarnation rises durably
+// with each open that succeeds. Compaction moves the offset in the write's own transaction, and
+// removes the rows before it later, a little at a time.
 // Does not own: when to write (sqlite-log-store.ts) nor the thread (sqlite-worker.ts).
 
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
-import type { HardState } from "../../raft/effect.ts";
-import type { Entry, EntryKind } from "../../raft/message.ts";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { LogIndex } from "../../raft/message.ts";
 import type { StoreIdentity } from "../log-store.ts";
-import { type OpenOrder, type PackedBatch, unpackEntries } from "./packed.ts";
-import { StoreError, type StoreErrorCode } from "./store-error.ts";
+import { entryCrc } from "./checked-row.ts";
+import { asStoreError, isInUse, openForWriting, transact } from "./database.ts";
+import { checkEntries, EntryPurge, readEntries } from "./entry-rows.ts";
+import { sizeOf, syncDirectory } from "./file-system.ts";
+import { type PackedBatch, type PackedEntries, type PackedWrite, unpackEntries } from "./packed.ts";
+import {
+  createSchema,
+  hasSchema,
+  type LogBounds,
+  type Meta,
+  type RowWriter,
+  readRows,
+  rowWriter,
+} from "./schema.ts";
+import { hasSetAside } from "./set-aside.ts";
+import { checkSnapshotFile, removeStrays, snapshotFilesIn } from "./snapshot-folder.ts";
+import { StoreError } from "./store-error.ts";
+import { LOG_FILE_NAME, WAL_SUFFIX } from "./store-files.ts";
+import type { TestFault } from "./test-fault.ts";
 import { checkWal } from "./wal-check.ts";
+import type { OpenOrder, RecoveredHead } from "./worker-message.ts";
 
-export const LOG_FILE_NAME = "raft.sqlite";
+/** What a commit may have to wait for the removal of old rows. */
+const PURGE_STEP_MS = 2;
 
-/** PRAGMA user_version. Raise it with each change of SCHEMA and say how to come from the last. */
-const SCHEMA_VERSION = 1;
-const SCHEMA = `
-  CREATE TABLE meta (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    cluster TEXT NOT NULL,
-    node_id TEXT NOT NULL,
-    incarnation INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE hard_state (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    current_term INTEGER NOT NULL,
-    voted_for TEXT,
-    crc INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE entries (
-    log_index INTEGER PRIMARY KEY,
-    term INTEGER NOT NULL,
-    kind INTEGER NOT NULL,
-    data BLOB NOT NULL,
-    traceparent TEXT NOT NULL,
-    crc INTEGER NOT NULL
-  ) STRICT;
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
-
-// locking_mode first: with it WAL needs no shared memory, and a second process finds us.
-const SETTINGS = [
-  ["locking_mode", "EXCLUSIVE", "exclusive"],
-  ["journal_mode", "WAL", "wal"],
-  ["synchronous", "FULL", 2],
-  ["trusted_schema", "OFF", 0],
-  ["cell_size_check", "ON", 1],
-  ["wal_autocheckpoint", "4000", 4000],
-] as const;
-
-const SqliteCode = { Busy: 5, Locked: 6, Corrupt: 11, NotADatabase: 26 } as const;
-
-export interface RecoveredFile {
-  readonly hardState: HardState;
-  readonly incarnation: number;
-  readonly entries: readonly Entry[];
+export interface OpenLogFile {
+  readonly order: OpenOrder;
+  readonly fault: TestFault;
+  /** Told of the log in slices, while the rest is read. */
+  readonly onEntries: (entries: PackedEntries) => void;
 }
 
 export class SqliteLogFile {
-  readonly recovered: RecoveredFile;
+  readonly head: RecoveredHead;
   readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #fault: TestFault;
+  readonly #rows: RowWriter;
+  readonly #purge: EntryPurge;
   readonly #truncate: StatementSync;
   readonly #append: StatementSync;
-  readonly #replaceHardState: StatementSync;
+  #bounds: LogBounds;
 
-  /** Throws StoreError. */
-  constructor(order: OpenOrder) {
+  /** Throws StoreError; then nothing has changed. */
+  constructor({ order, fault, onEntries }: OpenLogFile) {
     const path = join(order.directory, LOG_FILE_NAME);
+    this.#path = path;
+    this.#fault = fault;
     this.#database = openDatabase(order, path);
     try {
-      this.recovered = recover(this.#database, order.identity, path);
+      const { bounds, ...head } = recover(this.#database, order, path, onEntries);
+      this.#bounds = bounds;
+      this.head = { ...head, offset: bounds.offset };
       this.#truncate = this.#database.prepare("DELETE FROM entries WHERE log_index >= ?");
       this.#append = this.#database.prepare("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)");
-      this.#replaceHardState = this.#database.prepare(
-        "UPDATE hard_state SET current_term = ?, voted_for = ?, crc = ? WHERE id = 1",
+      this.#rows = rowWriter(this.#database);
+      this.#purge = new EntryPurge(this.#database, this.head.offset.index);
+      removeStrays(order.directory, this.head.snapshot);
+      transact(
+        this.#database,
+        () => this.#rows.meta({ ...this.head, identity: order.identity }),
+        () => fault.beforeCommit(),
       );
     } catch (error) {
       this.#database.close();
@@ -87,61 +82,89 @@ export class SqliteLogFile {
     }
   }
 
+  /** Whether rows wait to be removed. */
+  get isPurgePending(): boolean {
+    return this.#purge.isPending;
+  }
+
   /** All writes, in order, in one transaction. Throws: the caller must never write again. */
   write(batch: PackedBatch): void {
     const entries = unpackEntries(batch.entries);
+    const boundsBefore = this.#bounds;
     let at = 0;
-    transact(this.#database, () => {
-      for (const { hardState, truncateFrom, entryCount } of batch.writes) {
-        if (truncateFrom !== null) this.#truncate.run(truncateFrom);
-        for (const entry of entries.slice(at, at + entryCount)) {
+    this.#transact(() => {
+      for (const write of batch.writes) {
+        this.#drop(write);
+        this.#moveBounds(write);
+        if (write.snapshot !== null) this.#rows.snapshot(write.snapshot);
+        for (const entry of entries.slice(at, at + write.entryCount)) {
           const { index, term, kind, data, traceparent } = entry;
           this.#append.run(index, term, kind, data, traceparent, entryCrc(entry));
         }
-        at += entryCount;
-        if (hardState !== null) {
-          const { currentTerm, votedFor } = hardState;
-          this.#replaceHardState.run(currentTerm, votedFor, hardStateCrc(hardState));
-        }
+        at += write.entryCount;
+        if (write.hardState !== null) this.#rows.hardState(write.hardState);
       }
+      if (this.#bounds !== boundsBefore) this.#rows.bounds(this.#bounds);
     });
+    this.#purge.raise(this.#bounds.offset.index);
+  }
+
+  /** Removes some of what compaction left. Throws as write. */
+  purge(): void {
+    this.#transact(() => this.#purge.step(PURGE_STEP_MS));
+  }
+
+  /** As checkEntries (entry-rows.ts). Throws StoreError "corrupt": the node must stop. */
+  checkBehind(index: LogIndex): LogIndex | null {
+    // What SQLite has in memory says nothing about the disk.
+    if (index === 0) this.#database.exec("PRAGMA shrink_memory");
+    return checkEntries(this.#database, this.#path, this.#bounds, index);
   }
 
   /** Moves the write-ahead log into the file. */
   close(): void {
     this.#database.close();
   }
+
+  #drop({ truncateFrom, compactTo }: PackedWrite): void {
+    // Rows up to the new offset are left to the purge, also those that are cut off.
+    if (truncateFrom !== null) {
+      this.#truncate.run(Math.max(truncateFrom, (compactTo?.index ?? 0) + 1));
+    }
+  }
+
+  #moveBounds({ truncateFrom, compactTo, entryCount }: PackedWrite): void {
+    if (truncateFrom === null && compactTo === null && entryCount === 0) return;
+    const { offset, last } = this.#bounds;
+    const kept = Math.max(Math.min(last, (truncateFrom ?? last + 1) - 1), compactTo?.index ?? 0);
+    this.#bounds = { offset: compactTo ?? offset, last: kept + entryCount };
+  }
+
+  #transact(work: () => void): void {
+    transact(this.#database, work, () => this.#fault.beforeCommit());
+  }
 }
 
-function openDatabase(order: OpenOrder, path: string): DatabaseSync {
-  let database: DatabaseSync | null = null;
+function openDatabase({ directory, pageCountMax }: OpenOrder, path: string): DatabaseSync {
   try {
-    createFile(order.directory, path);
+    createFile(directory, path);
     // Before SQLite opens it: to SQLite, damage is the end of the log.
-    checkWal(`${path}-wal`);
-    // No busy time-out: a holder of the lock is another process of this node, not a slow query.
-    database = new DatabaseSync(path, { timeout: 0 });
-    for (const [name, value, expected] of SETTINGS) {
-      database.exec(`PRAGMA ${name} = ${value}`);
-      const actual = pragma(database, name);
-      if (actual !== expected) {
-        throw new StoreError("unusable", `${path}: SQLite keeps ${name} at ${actual}`);
-      }
-    }
-    if (order.pageCountMax !== null) {
-      database.exec(`PRAGMA max_page_count = ${order.pageCountMax}`);
-    }
-    return database;
+    checkWal(`${path}${WAL_SUFFIX}`);
   } catch (error) {
-    database?.close();
+    // What is damaged may be no more than half written, by the process that has it open.
+    if (error instanceof StoreError && error.code === "corrupt" && isInUse(path)) {
+      throw new StoreError("in-use", `${path}: is open in another process`, { cause: error });
+    }
     throw asStoreError(error, path);
   }
+  return openForWriting(path, pageCountMax);
 }
 
 /** Only the owner may read it: entries hold users' payloads. */
 function createFile(directory: string, path: string): void {
   const created = mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
+  if ((sizeOf(path) ?? 0) === 0) refuseOrphans(directory, path);
   try {
     // Never opened when it exists: closing a second descriptor would drop SQLite's POSIX locks.
     closeSync(openSync(path, "wx", 0o600));
@@ -153,134 +176,45 @@ function createFile(directory: string, path: string): void {
   if (created !== undefined) syncDirectory(dirname(created));
 }
 
-/** The file's name is durable only with its directory. */
-function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, "r");
-  fsyncSync(descriptor);
-  closeSync(descriptor);
+/** A new store beside what an old one left would be one that has forgotten its votes. */
+function refuseOrphans(directory: string, path: string): void {
+  const orphans = snapshotFilesIn(directory);
+  if ((sizeOf(`${path}${WAL_SUFFIX}`) ?? 0) > 0) orphans.push(`${LOG_FILE_NAME}${WAL_SUFFIX}`);
+  if (orphans.length === 0) return;
+  throw new StoreError("corrupt", `${path} is lost: there are still ${orphans.join(", ")}`);
 }
 
-function recover(database: DatabaseSync, identity: StoreIdentity, path: string): RecoveredFile {
-  const version = pragma(database, "user_version");
-  if (version === 0) create(database, identity);
-  else if (version !== SCHEMA_VERSION) {
-    throw new StoreError(
-      "other-schema",
-      `${path} has schema version ${version}, this quorumq knows ${SCHEMA_VERSION}`,
-    );
-  }
-  checkIdentity(database, identity, path);
-  const hardState = readHardState(database, path);
-  const entries = readEntries(database, path);
-  transact(database, () => {
-    database.exec("UPDATE meta SET incarnation = incarnation + 1 WHERE id = 1");
-  });
-  const { incarnation } = readRow(database, "SELECT incarnation FROM meta", path);
-  return { hardState, entries, incarnation: Number(incarnation) };
+function recover(
+  database: DatabaseSync,
+  order: OpenOrder,
+  path: string,
+  onEntries: (entries: PackedEntries) => void,
+): Omit<RecoveredHead, "offset"> & { readonly bounds: LogBounds } {
+  const { directory, identity } = order;
+  if (!hasSchema(database, path)) createSchema(database, newMeta(order));
+  const { meta, hardState, bounds, snapshot } = readRows(database, path);
+  checkIdentity(meta, identity, path);
+  for (const slice of readEntries(database, path, bounds)) onEntries(slice);
+  if (snapshot !== null) checkSnapshotFile(directory, snapshot);
+  const { storeId, mayFound, incarnation } = meta;
+  return { hardState, bounds, snapshot, storeId, mayFound, incarnation: incarnation + 1 };
 }
 
-function create(database: DatabaseSync, identity: StoreIdentity): void {
-  const hardState: HardState = { currentTerm: 0, votedFor: null };
-  transact(database, () => {
-    database.exec(SCHEMA);
-    database.prepare("INSERT INTO meta VALUES (1, ?, ?, 0)").run(identity.cluster, identity.nodeId);
-    database.prepare("INSERT INTO hard_state VALUES (1, 0, NULL, ?)").run(hardStateCrc(hardState));
-  });
+/** A folder from which a store was set aside never founds, even if nobody says so. */
+function newMeta({ directory, identity, isReplacement }: OpenOrder): Meta {
+  return {
+    identity,
+    storeId: randomBytes(4).toString("hex"),
+    mayFound: !isReplacement && !hasSetAside(directory),
+    incarnation: 0,
+  };
 }
 
-function checkIdentity(database: DatabaseSync, identity: StoreIdentity, path: string): void {
-  const row = readRow(database, "SELECT cluster, node_id FROM meta", path);
-  const { cluster, node_id: nodeId } = row;
-  if (cluster === identity.cluster && nodeId === identity.nodeId) return;
+function checkIdentity({ identity: own }: Meta, identity: StoreIdentity, path: string): void {
+  if (own.cluster === identity.cluster && own.nodeId === identity.nodeId) return;
   throw new StoreError(
     "other-identity",
-    `${path} is the log of node "${nodeId}" of cluster "${cluster}", not of node ` +
+    `${path} is the log of node "${own.nodeId}" of cluster "${own.cluster}", not of node ` +
       `"${identity.nodeId}" of cluster "${identity.cluster}": each node needs its own directory`,
   );
-}
-
-function readHardState(database: DatabaseSync, path: string): HardState {
-  const row = readRow(database, "SELECT current_term, voted_for, crc FROM hard_state", path);
-  const votedFor = row["voted_for"];
-  const hardState: HardState = {
-    currentTerm: Number(row["current_term"]),
-    votedFor: votedFor === null ? null : String(votedFor),
-  };
-  if (hardStateCrc(hardState) !== row["crc"]) {
-    throw new StoreError("corrupt", `${path}: term and vote do not match their checksum`);
-  }
-  return hardState;
-}
-
-function readEntries(database: DatabaseSync, path: string): Entry[] {
-  const entries: Entry[] = [];
-  const rows = database.prepare("SELECT * FROM entries ORDER BY log_index");
-  for (const row of rows.iterate()) {
-    const entry: Entry = {
-      index: Number(row["log_index"]),
-      term: Number(row["term"]),
-      kind: Number(row["kind"]) as EntryKind,
-      data: row["data"] as Uint8Array,
-      traceparent: String(row["traceparent"]),
-    };
-    if (entry.index !== entries.length + 1) {
-      throw new StoreError("corrupt", `${path}: entry ${entries.length + 1} is missing`);
-    }
-    if (entryCrc(entry) !== row["crc"]) {
-      throw new StoreError("corrupt", `${path}: entry ${entry.index} does not match its checksum`);
-    }
-    entries.push(entry);
-  }
-  return entries;
-}
-
-function readRow(database: DatabaseSync, sql: string, path: string): Record<string, unknown> {
-  const row = database.prepare(sql).get();
-  if (row === undefined) throw new StoreError("corrupt", `${path}: a row is missing (${sql})`);
-  return row;
-}
-
-function pragma(database: DatabaseSync, name: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
-}
-
-function transact(database: DatabaseSync, work: () => void): void {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    work();
-    database.exec("COMMIT");
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
-  }
-}
-
-function entryCrc({ index, term, kind, traceparent, data }: Entry): number {
-  return crc32(data, crc32(JSON.stringify([index, term, kind, traceparent])));
-}
-
-function hardStateCrc({ currentTerm, votedFor }: HardState): number {
-  return crc32(JSON.stringify([currentTerm, votedFor]));
-}
-
-function asStoreError(error: unknown, path: string): StoreError {
-  if (error instanceof StoreError) return error;
-  const { errcode, message } = error as { readonly errcode?: number; readonly message: string };
-  const code = codeOf(errcode === undefined ? 0 : errcode & 0xff);
-  const explanation =
-    code === "in-use" ? "is open in another process: one directory, one node" : message;
-  return new StoreError(code, `${path}: ${explanation}`, { cause: error });
-}
-
-function codeOf(sqliteCode: number): StoreErrorCode {
-  switch (sqliteCode) {
-    case SqliteCode.Busy:
-    case SqliteCode.Locked:
-      return "in-use";
-    case SqliteCode.Corrupt:
-    case SqliteCode.NotADatabase:
-      return "corrupt";
-    default:
-      return "unusable";
-  }
 }

@@ -2,32 +2,37 @@
 //
 //   persist ─▶ queue ──(thread idle)──▶ one batch ──BEGIN … COMMIT, one fsync──▶ all resolve
 //                 ▲ what comes meanwhile waits and becomes the next batch
+//   snapshot chunks ─▶ files beside the database, in the same thread, which never waits for them
 //
 // Guarantees: those of transport/log-store.ts. One batch is under way at a time, so writes become
 // durable in the order they were asked, and the busier the node, the more writes share an fsync.
 // The first failure rejects everything that waits and everything that comes (L28: an fsync that
 // failed once may "succeed" the second time without having written).
-// Does not own: the file (sqlite-log-file.ts).
+// Does not own: the files (sqlite-log-file.ts, snapshot-files.ts).
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { LogIndex } from "../../raft/message.ts";
-import type { LogStore, LogWrite, Recovered, StoreIdentity } from "../log-store.ts";
-import {
-  type FromWorker,
-  type OpenOrder,
-  packBatch,
-  type ToWorker,
-  transfers,
-  unpackEntries,
-} from "./packed.ts";
-import { StoreError, type StoreErrorCode } from "./store-error.ts";
+import type { LogPosition, Snapshot } from "../../raft/message.ts";
+import type { LogStore, LogWrite, Recovered, SnapshotWriter, StoreIdentity } from "../log-store.ts";
+import { WriteCheck } from "../write-check.ts";
+import { packBatch, transfers } from "./packed.ts";
+import { receiveRecovered } from "./receive-recovered.ts";
+import { StoreError } from "./store-error.ts";
+import type {
+  FromWorker,
+  OpenOrder,
+  SnapshotAnswer,
+  SnapshotTask,
+  ToWorker,
+} from "./worker-message.ts";
 
 export interface SqliteLogStoreOptions {
   /** This node's own; created if missing. */
   readonly directory: string;
   readonly identity: StoreIdentity;
+  /** A store that is made now takes the place of a damaged one: it must not found a cluster. */
+  readonly isReplacement?: boolean;
   /** Upper bound of the file in SQLite pages of 4 KiB; beyond, a write fails and poisons. */
   readonly pageCountMax?: number;
 }
@@ -37,21 +42,14 @@ const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Rejects with StoreError: see its codes. */
 export async function openSqliteLogStore(options: SqliteLogStoreOptions): Promise<LogStore> {
-  const { directory, identity, pageCountMax = null } = options;
-  const worker = startWorker({ directory, identity, pageCountMax });
-  // Also rejects when the thread throws before it answers.
-  const [first] = (await once(worker, "message")) as [FromWorker];
-  if (first.kind === "refused") {
+  const { directory, identity, isReplacement = false, pageCountMax = null } = options;
+  const worker = startWorker({ directory, identity, isReplacement, pageCountMax });
+  try {
+    return new SqliteLogStore(worker, await receiveRecovered(worker));
+  } catch (error) {
     await worker.terminate();
-    throw new StoreError(first.code as StoreErrorCode, first.message);
+    throw error;
   }
-  assert(first.kind === "opened", `the disk's thread began with ${first.kind}`);
-  const { hardState, incarnation } = first;
-  return new SqliteLogStore(worker, {
-    hardState,
-    incarnation,
-    entries: unpackEntries(first.entries),
-  });
 }
 
 function startWorker(order: OpenOrder): Worker {
@@ -71,12 +69,21 @@ interface Waiting {
   readonly reject: (error: StoreError) => void;
 }
 
+interface OpenTask {
+  readonly resolve: (answer: SnapshotAnswer) => void;
+  readonly reject: (error: StoreError) => void;
+}
+
 class SqliteLogStore implements LogStore {
-  readonly recovered: Recovered;
+  recovered: Recovered;
   readonly #worker: Worker;
-  #lastIndex: LogIndex;
+  readonly #check: WriteCheck;
   #queue: Waiting[] = [];
   #underWay: readonly Waiting[] = [];
+  readonly #tasks = new Map<number, OpenTask>();
+  #lastTaskId = 0;
+  /** The snapshot writer that is not ended. */
+  #writer = 0;
   #poison: StoreError | null = null;
   #isClosing = false;
   #onIdle: (() => void) | null = null;
@@ -84,7 +91,7 @@ class SqliteLogStore implements LogStore {
   constructor(worker: Worker, recovered: Recovered) {
     this.recovered = recovered;
     this.#worker = worker;
-    this.#lastIndex = recovered.entries.length;
+    this.#check = new WriteCheck(recovered);
     worker.on("message", (message: FromWorker) => this.#answered(message));
     worker.on("error", (error: Error) => this.#fail(error.message));
     worker.on("exit", () => {
@@ -93,9 +100,11 @@ class SqliteLogStore implements LogStore {
   }
 
   persist(write: LogWrite): Promise<void> {
-    if (this.#poison !== null) return Promise.reject(this.#poison);
-    if (this.#isClosing) return Promise.reject(new StoreError("closed", "the log store is closed"));
-    this.#checkContiguous(write);
+    const refusal = this.#refusal();
+    if (refusal !== null) return Promise.reject(refusal);
+    this.#check.accept(write);
+    // Whoever compacts has long had its entries: kept here, they would never be freed.
+    if (write.compactTo !== undefined) this.recovered = { ...this.recovered, entries: [] };
     return new Promise((resolve, reject) => {
       this.#queue.push({ write, resolve, reject });
       // After this turn's other writes have come.
@@ -103,10 +112,41 @@ class SqliteLogStore implements LogStore {
     });
   }
 
+  openSnapshotWriter(place: LogPosition): SnapshotWriter {
+    this.#writer += 1;
+    const writer = this.#writer;
+    return {
+      write: async (offset, data) => {
+        if (writer !== this.#writer) return;
+        // A copy, to be moved: the caller's buffer may be a part of one that others read.
+        await this.#ask({ kind: "stage", writer, offset, data: new Uint8Array(data) });
+      },
+      verify: async (snapshot) => {
+        const isThere = snapshot.index === place.index && snapshot.term === place.term;
+        assert(isThere, `snapshot ${snapshot.index} is not the one at ${place.index}`);
+        return writer === this.#writer && (await this.#verify(writer, snapshot));
+      },
+    };
+  }
+
+  async readSnapshot(
+    { index, term }: LogPosition,
+    offset: number,
+    bytes: number,
+  ): Promise<Uint8Array | null> {
+    const answer = await this.#ask({ kind: "read", place: { index, term }, offset, bytes });
+    assert(typeof answer !== "boolean", "a read is answered with bytes or none");
+    return answer;
+  }
+
+  async check(): Promise<void> {
+    await this.#ask({ kind: "check" });
+  }
+
   async close(): Promise<void> {
     if (!this.#isClosing) {
       this.#isClosing = true;
-      if (this.#queue.length > 0 || this.#underWay.length > 0) {
+      if (!this.#isIdle()) {
         await new Promise<void>((resolve) => {
           this.#onIdle = resolve;
         });
@@ -116,18 +156,34 @@ class SqliteLogStore implements LogStore {
     if (this.#worker.threadId !== -1) await once(this.#worker, "exit");
   }
 
-  /** A hole would be our bug, and on disk it could not be told from a lost entry. */
-  #checkContiguous({ truncateFrom, entries }: LogWrite): void {
-    let last = this.#lastIndex;
-    if (truncateFrom !== undefined) {
-      assert(truncateFrom >= 1, `truncateFrom is ${truncateFrom}`);
-      last = Math.min(last, truncateFrom - 1);
-    }
-    for (const { index } of entries) {
-      assert(index === last + 1, `entry ${index} after entry ${last}`);
-      last = index;
-    }
-    this.#lastIndex = last;
+  async #verify(writer: number, snapshot: Snapshot): Promise<boolean> {
+    // Ended: what it staged has another name afterwards, or none.
+    this.#writer += 1;
+    const answer = await this.#ask({ kind: "verify", writer, snapshot });
+    assert(typeof answer === "boolean", "a verify is answered with yes or no");
+    if (answer) this.#check.verified(snapshot);
+    return answer;
+  }
+
+  #refusal(): StoreError | null {
+    if (this.#poison !== null) return this.#poison;
+    return this.#isClosing ? new StoreError("closed", "the log store is closed") : null;
+  }
+
+  #isIdle(): boolean {
+    return this.#queue.length === 0 && this.#underWay.length === 0 && this.#tasks.size === 0;
+  }
+
+  #ask(task: SnapshotTask): Promise<SnapshotAnswer> {
+    const refusal = this.#refusal();
+    if (refusal !== null) return Promise.reject(refusal);
+    this.#lastTaskId += 1;
+    const taskId = this.#lastTaskId;
+    return new Promise((resolve, reject) => {
+      this.#tasks.set(taskId, { resolve, reject });
+      const moved = task.kind === "stage" ? [task.data.buffer] : [];
+      this.#post({ kind: "snapshot", taskId, task }, moved);
+    });
   }
 
   #sendNext(): void {
@@ -150,23 +206,35 @@ class SqliteLogStore implements LogStore {
   }
 
   #answered(message: FromWorker): void {
-    if (message.kind === "failed") {
-      this.#fail(message.message);
-      return;
+    switch (message.kind) {
+      case "failed":
+        this.#fail(message.message);
+        return;
+      case "written": {
+        const durable = this.#underWay;
+        this.#underWay = [];
+        for (const { resolve } of durable) resolve();
+        this.#sendNext();
+        break;
+      }
+      case "answer": {
+        const task = this.#tasks.get(message.taskId);
+        this.#tasks.delete(message.taskId);
+        task?.resolve(message.answer);
+        break;
+      }
+      default:
+        assert.fail(`the disk's thread says ${message.kind}`);
     }
-    assert(message.kind === "written", `the disk's thread says ${message.kind}`);
-    const durable = this.#underWay;
-    this.#underWay = [];
-    for (const { resolve } of durable) resolve();
-    this.#sendNext();
-    if (this.#underWay.length === 0) this.#onIdle?.();
+    if (this.#isIdle()) this.#onIdle?.();
   }
 
   #fail(reason: string): void {
     this.#poison ??= new StoreError("poisoned", `the disk failed, the node must stop: ${reason}`);
-    const lost = [...this.#underWay, ...this.#queue];
+    const lost = [...this.#underWay, ...this.#queue, ...this.#tasks.values()];
     this.#underWay = [];
     this.#queue = [];
+    this.#tasks.clear();
     for (const { reject } of lost) reject(this.#poison);
     this.#onIdle?.();
   }

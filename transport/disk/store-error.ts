@@ -7,7 +7,7 @@ export type StoreErrorCode =
   | "other-identity"
   /** What is on disk is not what was written. The node must not vote on it. */
   | "corrupt"
-  /** Written by a newer quorumq, or not by quorumq. */
+  /** Written by another version of quorumq, or not by quorumq. */
   | "other-schema"
   /** The directory or file cannot be created, opened or set up. */
   | "unusable"

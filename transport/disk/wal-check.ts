@@ -9,7 +9,7 @@
 // Guarantees: reads only. Format: https://www.sqlite.org/fileformat2.html#walformat
 // Does not own: damage to the last transaction alone, which looks like a torn one.
 
-import { readFileSync } from "node:fs";
+import { readIfThere } from "./file-system.ts";
 import { StoreError } from "./store-error.ts";
 
 const HEADER_BYTES = 32;
@@ -22,7 +22,8 @@ type Checksum = readonly [number, number];
 
 /** Throws StoreError "corrupt". A missing or empty log is sound. */
 export function checkWal(path: string): void {
-  const wal = readIfThere(path);
+  const bytes = readIfThere(path) ?? new Uint8Array(0);
+  const wal = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   // Frames are written after the header is durable: without frames nothing is lost.
   if (wal.byteLength <= HEADER_BYTES) return;
   const isLittleEndian = wal.getUint32(0) === MAGIC;
@@ -38,16 +39,6 @@ export function checkWal(path: string): void {
     "corrupt",
     `${path}: damaged at byte ${bad}, with ${commits} commits at or behind it`,
   );
-}
-
-function readIfThere(path: string): DataView {
-  try {
-    const { buffer, byteOffset, byteLength } = readFileSync(path);
-    return new DataView(buffer, byteOffset, byteLength);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return new DataView(new ArrayBuffer(0));
-  }
 }
 
 /** Where the checksums, each of which covers all frames before it, stop to fit. */

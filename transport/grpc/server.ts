@@ -4,6 +4,8 @@
 // end, tells those that are left SHUTTING_DOWN, and closes what is open after its time.
 // Does not own: what the methods do (the handlers given), nor when the server is ready.
 
+import assert from "node:assert/strict";
+import type { ServerOptions } from "node:http2";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ChannelOptions, Server, ServerCredentials } from "@grpc/grpc-js";
 import { GreeterService } from "../../protos/gen/helloworld.ts";
@@ -56,11 +58,26 @@ const SERVER_OPTIONS: ChannelOptions = {
   "grpc.max_connection_age_grace_ms": 5 * 60_000,
 };
 
+/**
+ * While nobody leads, callers wait until their time is over, then reset their streams and come
+ * back: more than GRPC_STREAMS_MAX calls of one connection for a moment, and hundreds of resets a
+ * second. Node's HTTP/2 takes that for an attack: it ends a connection after 100 streams too many,
+ * or after 1,000 resets at once and 33 a second (CVE-2023-44487), and every call on it fails with
+ * INTERNAL. Here what is too many is refused alone, as RESOURCE_EXHAUSTED. grpc-js has no options
+ * for these.
+ */
+const PATIENCE: ServerOptions = {
+  maxSessionRejectedStreams: 2 ** 31 - 1,
+  streamResetBurst: 16 * GRPC_STREAMS_MAX,
+  streamResetRate: GRPC_STREAMS_MAX,
+};
+
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const drained = new AbortController();
   const open = new Set<OpenCall>();
   const life: ServerLife = { logger: options.logger, open, draining: drained.signal };
   const server = new Server(SERVER_OPTIONS);
+  Object.assign(http2OptionsOf(server), PATIENCE);
   serve(server, GreeterService, options.greeter, life);
   serve(server, JobServiceService, options.jobs, life);
   serve(server, ClusterServiceService, options.cluster, life);
@@ -87,6 +104,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       server.forceShutdown();
     },
   };
+}
+
+/** What grpc-js gives to node:http2 when it binds; its typings hide it. */
+function http2OptionsOf(server: Server): ServerOptions {
+  const { commonServerOptions } = server as unknown as { commonServerOptions?: ServerOptions };
+  assert(commonServerOptions !== undefined, "this grpc-js keeps its HTTP/2 options elsewhere");
+  return commonServerOptions;
 }
 
 function listen(server: Server, { host, port }: GrpcServerOptions): Promise<number> {

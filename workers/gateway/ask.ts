@@ -18,7 +18,7 @@ import type { Quorum } from "../../transport/quorum.ts";
 import { readTimedOut, unavailable } from "./outcome.ts";
 
 /** The longest wait for a leader; failover is well within it. */
-const LEADERLESS_MS = 5_000;
+export const LEADERLESS_MS = 5_000;
 /** Between two tries whose outcome is unknown, in case they fail at once. */
 const PAUSE_MS = 50;
 /** Of the caller's time, kept for the way back. */
@@ -77,10 +77,14 @@ export async function read(
   }
 }
 
-async function pause({ signal }: Call, leftMs: TimeLeft): Promise<void> {
-  const pauseMs = Math.max(1, Math.min(PAUSE_MS, leftMs()));
+/** Ends early only with the call's signal, whose reason it then throws. */
+export async function pause(
+  { signal }: Pick<Call, "signal">,
+  leftMs: TimeLeft,
+  ms: number = PAUSE_MS,
+): Promise<void> {
   try {
-    await delay(pauseMs, undefined, { signal });
+    await delay(Math.max(1, Math.min(ms, leftMs())), undefined, { signal });
   } catch {
     // Only an abort ends it early, and its reason is what the caller is told.
     signal.throwIfAborted();

@@ -19,10 +19,12 @@ import {
   JOB_LOCK_KEYS_MAX,
   JOB_PRIORITY_MAX,
   KEY_LENGTH_MAX,
+  MEMBERSHIP_NODES_MAX,
   NAME_LENGTH_MAX,
   PAYLOAD_BYTES_MAX,
   TIME_MS_MAX,
 } from "../../transport/limit.ts";
+import { isNodeName } from "../../transport/member-id.ts";
 import { quoted, type Violations } from "./violations.ts";
 
 const BACKOFF_MULTIPLIER_DEFAULT = 2;
@@ -72,6 +74,28 @@ export function checkFilterName(name: string, field: string, violations: Violati
 
 export function checkReason(reason: string, violations: Violations): void {
   checkLength(reason, "reason", ERROR_MESSAGE_LENGTH_MAX, violations);
+}
+
+export function checkNodeIds(ids: readonly string[], field: string, violations: Violations): void {
+  if (ids.length === 0 || ids.length > MEMBERSHIP_NODES_MAX) {
+    const limit = `1 to ${MEMBERSHIP_NODES_MAX}`;
+    violations.add(field, "has the wrong number of nodes", ids.length, limit);
+    return;
+  }
+  for (const [position, id] of ids.entries()) {
+    const path = `${field}[${position}]`;
+    checkNodeId(id, path, violations);
+    if (ids.indexOf(id) < position) {
+      violations.add(path, "is there twice", quoted(id), "each node once");
+    }
+  }
+}
+
+export function checkNodeId(id: string, field: string, violations: Violations): void {
+  if (isNodeName(id)) return;
+  const problem = id === "" ? "is empty" : "is not the id of a node";
+  const limit = "1 to 64 of A-Z a-z 0-9 _ -, not beginning with _ or -";
+  violations.add(field, problem, quoted(id), limit);
 }
 
 function checkName(name: string, field: string, violations: Violations): void {

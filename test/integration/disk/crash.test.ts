@@ -6,10 +6,10 @@ import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { beforeEach, expect, test } from "@jest/globals";
-import { LOG_FILE_NAME } from "../../../transport/disk/sqlite-log-file.ts";
 import { openSqliteLogStore } from "../../../transport/disk/sqlite-log-store.ts";
+import { LOG_FILE_NAME } from "../../../transport/disk/store-files.ts";
 import { temporaryFolder } from "../../support/folder.ts";
-import { entries, plain } from "../../support/log-entry.ts";
+import { entries, entry, plain } from "../../support/log-entry.ts";
 import { atEnd } from "../../support/teardown.ts";
 
 const identity = { cluster: "test", nodeId: "n1" };
@@ -113,6 +113,21 @@ test.each([
   },
   30_000,
 );
+
+test("A write-ahead log that looks damaged while a node writes it is in use, not damaged.", async () => {
+  const store = await openSqliteLogStore({ directory, identity });
+  for (let index = 1; index <= 40; index += 1) await store.persist({ entries: [entry(index, 1)] });
+  const path = join(directory, `${LOG_FILE_NAME}-wal`);
+  // As one that is read while its beginning is being written over.
+  flipByte(path, 100);
+  const opening = openSqliteLogStore({ directory, identity });
+  await expect(opening).rejects.toMatchObject({ code: "in-use" });
+  flipByte(path, 100);
+  await store.close();
+  const again = await openSqliteLogStore({ directory, identity });
+  expect(again.recovered.entries).toHaveLength(40);
+  await again.close();
+});
 
 test("A torn end of the write-ahead log costs the write it belongs to, no more.", async () => {
   const { path, acknowledged } = await leftWal();

@@ -4,12 +4,15 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "@jest/globals";
-import { LOG_FILE_NAME } from "../../../transport/disk/sqlite-log-file.ts";
+import type { Entry } from "../../../raft/message.ts";
 import { openSqliteLogStore } from "../../../transport/disk/sqlite-log-store.ts";
+import { LOG_FILE_NAME } from "../../../transport/disk/store-files.ts";
 import type { LogStore } from "../../../transport/log-store.ts";
 import { logStoreContract } from "../../contract/log-store.ts";
+import { snapshotStoreContract } from "../../contract/snapshot-store.ts";
 import { temporaryFolder } from "../../support/folder.ts";
-import { entries, entry } from "../../support/log-entry.ts";
+import { entries, entry, plain } from "../../support/log-entry.ts";
+import { makeSnapshot, stageAndVerify, sumOf } from "../../support/snapshot-bytes.ts";
 
 const identity = { cluster: "test", nodeId: "n1" };
 let directory = "";
@@ -41,6 +44,7 @@ function change(path: string, sql: string): void {
 
 describe("contract", () => {
   logStoreContract(() => ({ open }));
+  snapshotStoreContract(() => ({ open }));
 });
 
 describe("refusals", () => {
@@ -183,5 +187,69 @@ test("The event loop turns while the disk works.", async () => {
   await store.persist({ entries: [big] });
   isWriting = false;
   expect(turns).toBeGreaterThan(3);
+  await store.close();
+});
+
+test("A write does not wait for the snapshot chunks that were asked before it.", async () => {
+  const store = await open();
+  const { snapshot, data } = makeSnapshot(1, 1, 4_000_000);
+  const writer = store.openSnapshotWriter(snapshot);
+  const done: string[] = [];
+  const chunks = Array.from({ length: 400 }, (_, at) =>
+    writer.write(at * 10_000, data.subarray(at * 10_000, at * 10_000 + 10_000)),
+  );
+  await Promise.all([
+    Promise.all(chunks).then(() => done.push("chunks")),
+    store.persist({ entries: [entry(1, 1)] }).then(() => done.push("write")),
+  ]);
+  expect(done).toEqual(["write", "chunks"]);
+  expect(await writer.verify(snapshot)).toBe(true);
+  await store.close();
+});
+
+test("Any bytes at all come back as they were.", async () => {
+  const store = await open();
+  const every = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  const odd = [every, new Uint8Array(0), every.toReversed(), Uint8Array.of(0), Uint8Array.of(0xc3)];
+  const traceparents = [
+    "",
+    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    '"\\\n\u0001é',
+  ];
+  // More than are read at a time, by number and by size.
+  const written = Array.from({ length: 10_050 }, (_, at) => ({
+    ...entry(at + 1, 1),
+    data: odd[at % odd.length] ?? every,
+    traceparent: traceparents[at % traceparents.length] ?? "",
+  }));
+  const large = Array.from({ length: 10 }, (_, at) => ({
+    ...entry(10_051 + at, 2),
+    data: new Uint8Array(1_500_000).fill(at + 250),
+  }));
+  await store.persist({ entries: written });
+  await store.persist({ entries: large });
+  await store.close();
+  const again = await open();
+  const found = again.recovered.entries;
+  expect(plain(found.slice(0, 10_050))).toEqual(plain(written));
+  expect(found.slice(10_050).map(sumOfEntry)).toEqual(large.map(sumOfEntry));
+  await again.close();
+});
+
+function sumOfEntry({ data, ...rest }: Entry): object {
+  return { ...rest, ...sumOf(data) };
+}
+
+test("The recovered entries are let go of once the log is compacted.", async () => {
+  await closedWith(5);
+  const store = await open();
+  const { recovered } = store;
+  expect(recovered.entries).toHaveLength(5);
+  await store.persist({ entries: [entry(6, 1)] });
+  expect(store.recovered).toBe(recovered);
+  const made = makeSnapshot(4, 1, 10);
+  expect(await stageAndVerify(store, made)).toBe(true);
+  await store.persist({ snapshot: made.snapshot, compactTo: { index: 3, term: 1 }, entries: [] });
+  expect(store.recovered).toEqual({ ...recovered, entries: [] });
   await store.close();
 });

@@ -1,5 +1,6 @@
 // The server itself: reflection, health, methods to come, faults of the quorum, deadlines, drain.
 
+import { setMaxListeners } from "node:events";
 import {
   Client,
   credentials,
@@ -16,6 +17,7 @@ import { ClusterServiceService } from "../../../protos/gen/quorumq/v1/cluster_se
 import { JobServiceService } from "../../../protos/gen/quorumq/v1/job_service.ts";
 import { connectJobs } from "../../../transport/grpc/client.ts";
 import { fromStatus } from "../../../transport/grpc/status.ts";
+import { GRPC_STREAMS_MAX } from "../../../transport/limit.ts";
 import { silentLogger } from "../../../transport/telemetry/logger.ts";
 import { createGateway } from "../../../workers/gateway.ts";
 import { all, type Edge, failureOf, startEdge } from "../../support/edge.ts";
@@ -55,16 +57,52 @@ function rawCall(path: string, bytes: Buffer, deadline: number): Promise<Outcome
 
 const inTime = (): number => Date.now() + 5_000;
 
+describe("a crowd of callers on one connection", () => {
+  test("takes no other call along when it goes away and comes back at once", async () => {
+    const { jobId } = await edge.jobs.submitJob({ job: jobSpec({ kind: "echo" }) });
+    const steady = edge.jobs.waitJob({ jobId }, { timeoutMs: 25_000 });
+    const codes = new Set<string>();
+    const wave = (): { readonly leave: () => void; readonly gone: Promise<unknown> } => {
+      const { signal, abort } = abortable();
+      const calls = Array.from({ length: GRPC_STREAMS_MAX - 100 }, async () => {
+        const { code } = await failureOf(edge.jobs.waitJob({ jobId }, { signal }));
+        codes.add(code);
+      });
+      return { leave: abort, gone: Promise.all(calls) };
+    };
+    const first = wave();
+    // Behind all of them on the same connection.
+    await edge.cluster.getCluster({});
+    first.leave();
+    const second = wave();
+    await first.gone;
+    second.leave();
+    await second.gone;
+    const options = { timeoutMs: 1_000, traceparent: "" };
+    await edge.quorum.propose({ kind: "cancel-job", jobId, reason: "" }, options);
+    expect((await steady).job?.id).toBe(jobId);
+    expect(["CANCELLED", "RESOURCE_EXHAUSTED"]).toEqual(expect.arrayContaining([...codes]));
+  });
+});
+
+function abortable(): { readonly signal: AbortSignal; readonly abort: () => void } {
+  const controller = new AbortController();
+  // Each call listens to it.
+  setMaxListeners(0, controller.signal);
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
+
 describe("methods of later versions", () => {
   const served = new Set([
     ...["submitJob", "submitJobs", "batchSubmitJobs", "runJob", "getJob", "waitJob", "watchJob"],
-    ...["listJobs", "cancelJob", "getCluster"],
+    ...["listJobs", "cancelJob", "getCluster", "addNode", "removeNode", "transferLeadership"],
+    ...["takeSnapshot", "verifyLedger", "tailLog"],
   ]);
   const definitions = { ...JobServiceService, ...ClusterServiceService };
   const others = Object.entries(definitions).filter(([name]) => !served.has(name));
 
-  test("are the thirteen that are announced", () => {
-    expect(others).toHaveLength(13);
+  test("are the nine that are announced", () => {
+    expect(others).toHaveLength(9);
   });
 
   test.each(others.map(([, { path }]) => path))(

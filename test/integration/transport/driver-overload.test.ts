@@ -5,6 +5,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import type { CommandBody } from "../../../ledger/command.ts";
+import { createLedger } from "../../../ledger/ledger.ts";
 import type { Change } from "../../../ledger/result.ts";
 import type { Answer } from "../../../protos/gen/node/v1/exchange.ts";
 import type { ClientMailbox } from "../../../transport/client-mailbox.ts";
@@ -13,6 +14,7 @@ import { openSqliteLogStore } from "../../../transport/disk/sqlite-log-store.ts"
 import { Driver } from "../../../transport/driver.ts";
 import { PAYLOAD_BYTES_MAX, UNCOMMITTED_BYTES_MAX } from "../../../transport/limit.ts";
 import type { LogStore } from "../../../transport/log-store.ts";
+import { memberId } from "../../../transport/member-id.ts";
 import type { PeerLink } from "../../../transport/peer-link.ts";
 import { silentLogger } from "../../../transport/telemetry/logger.ts";
 import { temporaryFolder } from "../../support/folder.ts";
@@ -24,6 +26,8 @@ const BULK_COUNT = UNCOMMITTED_BYTES_MAX / PAYLOAD_BYTES_MAX + 1;
 
 const PEERS: PeerLink = {
   send: () => undefined,
+  sendHello: () => undefined,
+  setPeers: () => undefined,
   incarnationOf: () => 1,
   dropped: () => ({}),
   close: () => Promise.resolve(),
@@ -40,6 +44,9 @@ function holdable(store: LogStore): LogStore & { hold(): () => void } {
       return resolve;
     },
     persist: (write) => held.then(() => store.persist(write)),
+    check: () => store.check(),
+    openSnapshotWriter: (place) => store.openSnapshotWriter(place),
+    readSnapshot: (place, offset, bytes) => store.readSnapshot(place, offset, bytes),
     close: () => store.close(),
   };
 }
@@ -72,8 +79,11 @@ test("a tick that is refused as overloaded is proposed again", async () => {
   const answers: Answer[] = [];
   let dueJob = "";
   const driver = new Driver({
-    ...identity,
-    voters: ["n1"],
+    cluster: "c",
+    memberId: memberId("n1", disk.recovered.storeId),
+    founders: ["n1"],
+    ledger: createLedger(),
+    snapshotLogBytes: 2 ** 40,
     timing: { electionTimeoutMinMs: 40, electionTimeoutMaxMs: 80, heartbeatIntervalMs: 20 },
     seed: 1,
     store,

@@ -32,8 +32,17 @@ describe("the commands", () => {
     const names = buildProgram(() => undefined).commands.map((command) => command.name());
     expect(names).toEqual([
       ...["dev", "node", "gateway", "worker", "submit", "get", "wait", "list", "cancel"],
-      ...["status", "health", "version"],
+      ...["status", "cluster", "ledger", "health", "version"],
     ]);
+  });
+
+  test.each([
+    ["cluster", ["status", "add", "remove", "transfer", "snapshot", "verify"]],
+    ["ledger", ["tail", "verify"]],
+  ])("of an operator are under %s", (group, names) => {
+    const { commands } = buildProgram(() => undefined);
+    const found = commands.find((one) => one.name() === group)?.commands;
+    expect(found?.map((command) => command.name())).toEqual(names);
   });
 
   test("each explain the variable and the default of every setting they take", () => {
@@ -62,9 +71,19 @@ describe("a command line", () => {
     [["submit", "greet", "{name: 1}"], /the payload is not JSON/],
     [["submit", "greet", "@absent.json"], /absent\.json cannot be read \(ENOENT\)/],
     [["node"], /--node-id .*is missing/],
-    [["node", "--node-id", "n9", "--data-dir", "d"], /n9 is not one of --members n1,n2,n3/],
+    [
+      ["node", "--node-id", "n1", "--data-dir", "d", "--heartbeat-interval-ms", "900"],
+      /at least three times --heartbeat-interval-ms/,
+    ],
     [["worker", "absent.ts"], /absent\.ts cannot be loaded/],
     [["gateway", "--grpc-port", "70000"], /--grpc-port: /],
+    [["cluster"], /Usage: quorumq cluster/],
+    [["cluster", "bogus"], /unknown command/],
+    [["cluster", "add"], /missing required argument/],
+    [["cluster", "remove", "n3"], /out of the quorum.*--yes/],
+    [["ledger", "tail", "--from", "-1"], /not 0, 1, 2/],
+    [["ledger", "verify", "--to", "5"], /only with --data-dir/],
+    [["ledger", "verify", "--data-dir", "absent"], /absent cannot be read/],
   ])("%j is a usage error, said on stderr", (words, message) => {
     const { code, stdout, stderr } = run(words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -72,8 +91,12 @@ describe("a command line", () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  test("that finds nobody at the address ends with 4", () => {
-    const { code, stderr } = run(["status", "--address", "127.0.0.1:1", "--timeout", "5"]);
+  test.each([
+    [["status", "--timeout", "5"]],
+    [["cluster", "status", "--timeout", "5"]],
+    [["ledger", "tail", "--follow"]],
+  ])("%j that finds nobody at the address ends with 4", (words) => {
+    const { code, stderr } = run([...words, "--address", "127.0.0.1:1"]);
     expect(stderr).toMatch(/UNREACHABLE/);
     expect(code).toBe(4);
   });

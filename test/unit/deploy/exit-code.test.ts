@@ -35,6 +35,11 @@ describe("exit codes", () => {
     ["OUTCOME_UNKNOWN", 124],
     ["INTERNAL", 1],
     ["FENCED", 1],
+    ["NODE_UNKNOWN", 2],
+    ["NODE_UNFIT", 2],
+    ["LOG_COMPACTED", 2],
+    ["MEMBERSHIP_BUSY", 4],
+    ["TRANSFER_ABORTED", 4],
   ];
   test.each(table)("%s ends the command with %i", (reason, code) => {
     expect(exitCodeOf(refusal(reason, "said"))).toBe(code);

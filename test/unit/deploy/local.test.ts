@@ -178,6 +178,7 @@ describe("what a person is told", () => {
 
   test("when the stack is ready: ten lines at most, and no password of the user's", () => {
     const banner = bannerOf({
+      nodeCount: 3,
       version: "1.2.3",
       grpc: "127.0.0.1:50052",
       amqpUrl: "amqp://me:hidden@broker:5672/v",

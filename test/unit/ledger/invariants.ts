@@ -19,14 +19,19 @@ export class Invariants {
   readonly #dispatches = new Map<string, number>();
   readonly #ended = new Map<string, string>();
   readonly #lastTokens = new Map<string, number>();
+  /** Lock key to the cancelled attempt whose handler may still run. */
+  readonly #stopping = new Map<string, { readonly token: number; readonly untilMs: number }>();
 
   check(ledger: Ledger, index: number, command: Command, applied: Applied): void {
+    this.follow(index, command, applied);
+    this.scan(ledger);
+  }
+
+  /** The part that costs what the command changed: for every one of them. */
+  follow(index: number, command: Command, applied: Applied): void {
     this.#followChanges(index, applied);
     this.#checkFencing(applied);
-    for (const job of ledger.jobs) this.#checkJob(job);
-    checkCounts(ledger);
-    checkLocks(ledger);
-    checkIndexes(ledger);
+    this.#followStopping(command, applied);
     if (QUIET.includes(applied.result.kind)) {
       // The report of a cancelled attempt records nothing, but it lets go of the keys.
       const isRelease = applied.result.kind === "fenced" && applied.result.state === "cancelled";
@@ -34,6 +39,12 @@ export class Invariants {
       assert.equal(loud.length, 0);
     }
     if (command.body.kind === "open-term") assert.equal(applied.changes.length, 0);
+  }
+
+  /** The part that looks at every job. */
+  scan(ledger: Ledger): void {
+    for (const job of ledger.jobs) this.#checkHistory(job);
+    checkLedger(ledger);
   }
 
   /** Every change is legal, and no state changes without one. */
@@ -64,19 +75,31 @@ export class Invariants {
     }
   }
 
-  #checkJob(job: JobRecord): void {
+  /** A key is free when the handler of a cancelled attempt has reported, or its lease is over. */
+  #followStopping({ body }: Command, { result, changes }: Applied): void {
+    if (body.kind === "finish-attempt") {
+      for (const [key, { token }] of this.#stopping) {
+        if (token === body.token) this.#stopping.delete(key);
+      }
+    }
+    for (const { job, event } of changes) {
+      const attempt = job.attempts.at(-1);
+      if (event !== JobState.Cancelled || attempt?.outcome !== "cancelled") continue;
+      const { token, leaseExpiryMs: untilMs } = attempt;
+      for (const key of job.lockKeys) this.#stopping.set(key, { token, untilMs });
+    }
+    if (result.kind !== "started" || changes.length === 0) return;
+    const startMs = result.job.attempts.at(-1)?.startMs ?? 0;
+    for (const key of result.job.lockKeys) {
+      const untilMs = this.#stopping.get(key)?.untilMs ?? 0;
+      assert.ok(startMs >= untilMs, `I16: ${key} is taken while a cancelled handler may run`);
+      this.#stopping.delete(key);
+    }
+  }
+
+  #checkHistory(job: JobRecord): void {
     assert.equal(job.state, this.#states.get(job.id));
     assert.equal(job.dispatch, this.#dispatches.get(job.id));
-    const live = job.attempts.filter((one) => one.outcome === "started");
-    assert.deepEqual(live, job.state === JobState.Running ? job.attempts.slice(-1) : []);
-    assert.equal(job.currentToken, live[0]?.token ?? 0);
-    const used = job.attempts.filter((one) => !["started", "handed-back"].includes(one.outcome));
-    assert.equal(job.attemptsUsed, used.length);
-    assert.ok(job.attemptsUsed <= job.maxAttempts);
-    const succeeded = job.attempts.filter((one) => one.outcome === "succeeded");
-    assert.equal(succeeded.length, job.state === JobState.Succeeded ? 1 : 0);
-    assert.equal(job.result !== null, job.state === JobState.Succeeded);
-    assert.equal(job.error !== null, ["failed", "cancelled"].includes(job.state));
     if (isTerminal(job.state)) this.#checkEnded(job);
   }
 
@@ -87,6 +110,27 @@ export class Invariants {
     assert.equal(now, this.#ended.get(job.id) ?? now, "I17: what has ended stays");
     this.#ended.set(job.id, now);
   }
+}
+
+/** What can be seen of a ledger without its history, such as one that was restored. */
+export function checkLedger(ledger: Ledger): void {
+  for (const job of ledger.jobs) checkJob(job);
+  checkCounts(ledger);
+  checkLocks(ledger);
+  checkIndexes(ledger);
+}
+
+function checkJob(job: JobRecord): void {
+  const live = job.attempts.filter((one) => one.outcome === "started");
+  assert.deepEqual(live, job.state === JobState.Running ? job.attempts.slice(-1) : []);
+  assert.equal(job.currentToken, live[0]?.token ?? 0);
+  const used = job.attempts.filter((one) => !["started", "handed-back"].includes(one.outcome));
+  assert.equal(job.attemptsUsed, used.length);
+  assert.ok(job.attemptsUsed <= job.maxAttempts);
+  const succeeded = job.attempts.filter((one) => one.outcome === "succeeded");
+  assert.equal(succeeded.length, job.state === JobState.Succeeded ? 1 : 0);
+  assert.equal(job.result !== null, job.state === JobState.Succeeded);
+  assert.equal(job.error !== null, ["failed", "cancelled"].includes(job.state));
 }
 
 /** I17: each accepted job is in one state; the counters are what a count gives. */

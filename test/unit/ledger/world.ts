@@ -45,7 +45,7 @@ export function specOf(overrides: Partial<JobSpec> = {}): JobSpec {
 }
 
 export class World {
-  readonly ledger: Ledger;
+  ledger: Ledger;
   readonly log: { readonly index: number; readonly command: Command }[] = [];
   /** What the last command changed, as "job event". */
   changes: string[] = [];
@@ -56,6 +56,16 @@ export class World {
   constructor(kinds: readonly Kind[] = [kindOf()], receiptsMax = 16) {
     this.ledger = createLedger({ receiptsMax });
     this.commit({ kind: "register-kinds", kinds });
+  }
+
+  /** This world from here on, with another ledger that has applied the same. */
+  withLedger(ledger: Ledger): World {
+    const world = new World();
+    world.ledger = ledger;
+    world.log.splice(0, 1, ...this.log);
+    world.nowMs = this.nowMs;
+    world.#starts = this.#starts;
+    return world;
   }
 
   get index(): number {

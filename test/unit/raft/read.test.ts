@@ -1,7 +1,8 @@
 // ReadIndex: what a read waits for, and what must never confirm it.
 
 import { describe, expect, test } from "@jest/globals";
-import { ack, messages, of, RaftBench } from "../../support/raft-bench.ts";
+import type { ReadIndexResult } from "../../../raft/message.ts";
+import { ack, append, messages, of, RaftBench } from "../../support/raft-bench.ts";
 
 function reading(size = 3): RaftBench {
   const bench = new RaftBench({ size });
@@ -89,5 +90,127 @@ describe("ReadIndex", () => {
     expect(performance.now() - startedMs).toBeLessThan(1_000);
     expect(echo(bench, "n2", 1)).toEqual([1]);
     expect(echo(bench, "n2", 2)).toEqual(Array.from({ length: 9_999 }, (_, at) => at + 2));
+  });
+});
+
+describe("a follower's read", () => {
+  /** Follows n2 in term 1. */
+  function following(): RaftBench {
+    const bench = new RaftBench();
+    bench.receive("n2", append({ term: 1 }));
+    return bench;
+  }
+
+  function result(readId: number, readIndex = 7): ReadIndexResult {
+    return { kind: "read-index-result", term: 1, readId, readIndex };
+  }
+
+  test("is asked of its leader at once, and answered by it", () => {
+    const bench = following();
+    expect(bench.step({ kind: "read", requestId: 5 })).toMatchObject([
+      { kind: "send", to: "n2", message: { kind: "read-index", term: 1, readId: 5 } },
+    ]);
+    expect(bench.receive("n2", result(5))).toEqual([
+      { kind: "read-ready", requestId: 5, readIndex: 7 },
+    ]);
+    expect(bench.receive("n2", result(5))).toEqual([]);
+  });
+
+  test("is refused by one that knows no leader", () => {
+    expect(new RaftBench().step({ kind: "read", requestId: 5 })).toMatchObject([
+      { kind: "refused", reason: "not-leader", leader: null },
+    ]);
+  });
+
+  test("is not answered by one that is not its leader, or of an old term", () => {
+    const bench = following();
+    bench.step({ kind: "read", requestId: 5 });
+    expect(bench.receive("n3", result(5))).toEqual([]);
+    expect(bench.receive("n2", { ...result(5), term: 0 })).toEqual([]);
+    expect(of("read-ready", bench.receive("n2", result(5)))).toHaveLength(1);
+  });
+
+  test("is refused after an election timeout, the oldest first, and an answer is late then", () => {
+    const bench = following();
+    bench.step({ kind: "read", requestId: 5 });
+    bench.nowMs += 400;
+    bench.step({ kind: "read", requestId: 6 });
+    bench.nowMs += 500;
+    bench.receive("n2", append({ term: 1 }));
+    expect(of("refused", bench.tick(99))).toEqual([]);
+    expect(of("refused", bench.tick(1))).toMatchObject([
+      { requestId: 5, reason: "not-leader", leader: "n2" },
+    ]);
+    expect(bench.receive("n2", result(5))).toEqual([]);
+    expect(of("refused", bench.tick(400))).toMatchObject([{ requestId: 6 }]);
+    expect(bench.node.forwarded.size).toBe(0);
+  });
+
+  test.each([
+    ["another leader", 2, "n3"],
+    ["the same one of a later term", 2, "n2"],
+  ])("is refused as soon as there is %s", (_, term, leader) => {
+    const bench = following();
+    bench.step({ kind: "read", requestId: 5 });
+    const effects = bench.receive(leader, append({ term }));
+    expect(of("refused", effects)).toMatchObject([{ requestId: 5, reason: "not-leader" }]);
+    expect(bench.receive("n2", result(5))).toEqual([]);
+  });
+
+  test("is refused when its node campaigns", () => {
+    const bench = following();
+    bench.step({ kind: "read", requestId: 5 });
+    expect(of("refused", bench.timeOut())).toMatchObject([{ requestId: 5 }]);
+  });
+
+  test("is refused when too many wait, and taken again when they do not", () => {
+    const bench = following();
+    for (let requestId = 0; requestId < 10_000; requestId += 1) {
+      bench.step({ kind: "read", requestId });
+    }
+    expect(bench.step({ kind: "read", requestId: 10_000 })).toMatchObject([
+      { requestId: 10_000, reason: "overloaded" },
+    ]);
+    bench.receive("n2", result(0));
+    expect(messages(bench.step({ kind: "read", requestId: 10_001 }))).toHaveLength(1);
+  });
+
+  test("waits at the leader like its own, and is answered there by a message", () => {
+    const bench = reading();
+    const started = bench.receive("n3", { kind: "read-index", term: 1, readId: 5 });
+    expect(messages(started)).toMatchObject([{ round: 1 }, { round: 1 }]);
+    const effects = bench.receive("n2", ack({ term: 1, matchIndex: 1, round: 1 }));
+    expect(of("send", effects)).toMatchObject([
+      { to: "n3", message: { kind: "read-index-result", term: 1, readId: 5, readIndex: 1 } },
+    ]);
+  });
+
+  test("waits at a new leader for its first own entry", () => {
+    const bench = new RaftBench();
+    bench.lead();
+    expect(bench.receive("n3", { kind: "read-index", term: 1, readId: 5 })).toEqual([]);
+    bench.receive("n2", ack({ term: 1, matchIndex: 1 }));
+    const effects = bench.receive("n2", ack({ term: 1, matchIndex: 1, round: 1 }));
+    expect(messages(effects)).toMatchObject([{ kind: "read-index-result", readIndex: 1 }]);
+  });
+
+  test("is not heard by one that does not lead, nor by a leader with too many", () => {
+    const asked = { kind: "read-index", term: 1, readId: 5 } as const;
+    expect(following().receive("n3", asked)).toEqual([]);
+    const bench = reading();
+    for (let requestId = 0; requestId < 10_000; requestId += 1) {
+      bench.step({ kind: "read", requestId });
+    }
+    bench.receive("n3", asked);
+    expect(bench.node.leading?.reads).toHaveLength(10_000);
+  });
+
+  test("is not told when its leader is deposed: it is told of the next one", () => {
+    const bench = reading();
+    bench.receive("n3", { kind: "read-index", term: 1, readId: 5 });
+    bench.step({ kind: "read", requestId: 6 });
+    const effects = bench.tick(2000);
+    expect(of("refused", effects)).toMatchObject([{ requestId: 6 }]);
+    expect(of("send", effects)).toEqual([]);
   });
 });

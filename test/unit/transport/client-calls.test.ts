@@ -9,11 +9,15 @@ afterEach(() => {
   for (const calls of opened.splice(0)) calls.giveUpAll("shutting-down");
 });
 
-function openCalls(): { calls: ClientCalls; ends: CallEnd[][]; open: () => number } {
+function openCalls(): {
+  calls: ClientCalls;
+  ends: CallEnd[][];
+  open: (isLong?: boolean) => number;
+} {
   const calls = new ClientCalls(() => "no-leader");
   opened.push(calls);
   const ends: CallEnd[][] = [];
-  const open = (): number => {
+  const open = (isLong = false): number => {
     const id = calls.nextId();
     const own: CallEnd[] = [];
     ends[id] = own;
@@ -22,6 +26,7 @@ function openCalls(): { calls: ClientCalls; ends: CallEnd[][]; open: () => numbe
       traceparent: "",
       timeoutMs: 60_000,
       signal: undefined,
+      isLong,
       ended: (end) => own.push(end),
       resent: () => undefined,
     });
@@ -69,6 +74,16 @@ test("calls without an answer go again, each time later", () => {
   calls.doubtOverdue(5_999);
   expect(calls.waitingCount).toBe(0);
   calls.doubtOverdue(6_000);
+  expect(calls.waitingCount).toBe(1);
+});
+
+test("what the leader takes long for goes again late", () => {
+  const { calls, open } = openCalls();
+  open(true);
+  send(calls, "n1", 0);
+  calls.doubtOverdue(29_999);
+  expect(calls.waitingCount).toBe(0);
+  calls.doubtOverdue(30_000);
   expect(calls.waitingCount).toBe(1);
 });
 

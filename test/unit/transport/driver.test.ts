@@ -14,7 +14,6 @@ import {
   submittedIds,
 } from "../../support/driver-cluster.ts";
 import { entry } from "../../support/log-entry.ts";
-import { MemoryLogStore } from "../../support/memory-log-store.ts";
 
 const NODES = ["n1", "n2", "n3"];
 let cluster: DriverCluster;
@@ -132,7 +131,7 @@ describe("a disk that stands still", () => {
 
   test("at a voter keeps its vote back: what is said is on the disk", async () => {
     for (const id of NODES) {
-      const store = new MemoryLogStore();
+      const store = cluster.foundersDisk();
       store.hold();
       cluster.start(id, store);
     }
@@ -274,7 +273,7 @@ describe("what is applied", () => {
     }));
     cluster = new DriverCluster(["n1"]);
     const hardState = { currentTerm: 1, votedFor: "n1" };
-    const { driver } = cluster.start("n1", new MemoryLogStore({ hardState, entries }));
+    const { driver } = cluster.start("n1", cluster.foundersDisk({ hardState, entries }));
     await cluster.until(() => counts(driver.ledger).queued > 0);
     expect(counts(driver.ledger).queued).toBe(130_000);
   }, 30_000);

@@ -8,9 +8,12 @@ import { OpenCalls } from "../../../transport/open-calls.ts";
 const DONE = { kind: "done" } as const;
 const READ = { read: { $case: "cluster", value: {} } } as const;
 
-function setUp() {
+function setUp(incarnation = 1) {
   const answers: [callId: number, answer: Answer["answer"]][] = [];
-  const calls = new OpenCalls((_replyTo, { callId, answer }) => answers.push([callId, answer]));
+  const calls = new OpenCalls(
+    (_replyTo, { callId, answer }) => answers.push([callId, answer]),
+    incarnation,
+  );
   return {
     calls,
     answers,
@@ -115,5 +118,15 @@ describe("a read", () => {
     const { calls, answers, read } = setUp();
     calls.refused(read(3), "overloaded", "n1");
     expect(answers).toEqual([[3, refusal(Refused_Reason.REASON_OVERLOADED, "n1")]]);
+  });
+});
+
+describe("a request id", () => {
+  test("is never one that an earlier life of the node has used", () => {
+    const earlier = setUp(3);
+    const used = Array.from({ length: 1000 }, (_, place) => earlier.read(place));
+    const first = setUp(4).read(1);
+    expect(first).toBeGreaterThan(Math.max(...used));
+    expect(Number.isSafeInteger(setUp(2 ** 20).read(1))).toBe(true);
   });
 });

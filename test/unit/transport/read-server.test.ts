@@ -6,14 +6,16 @@ import {
   type Read as WireRead,
   ReadAnswer as WireReadAnswer,
 } from "../../../protos/gen/node/v1/exchange.ts";
+import type { LogEntry } from "../../../protos/gen/quorumq/v1/cluster_service.ts";
 import { JobState } from "../../../protos/gen/quorumq/v1/job.ts";
 import {
   ERROR_MESSAGE_LENGTH_MAX,
+  LOG_READ_ENTRIES_MAX,
   PAGE_SIZE_MAX,
   READ_BYTES_MAX,
   READ_JOBS_MAX,
 } from "../../../transport/limit.ts";
-import { answerRead } from "../../../transport/read-server.ts";
+import { answerRead, type LogSource } from "../../../transport/read-server.ts";
 import { kindOf, World } from "../ledger/world.ts";
 
 const ATTEMPTS = 20;
@@ -68,5 +70,45 @@ describe("jobs with long histories", () => {
       hasMore = page.hasMore;
     }
     expect(found).toEqual(jobIds.toReversed());
+  });
+});
+
+describe("a read of the log", () => {
+  const { ledger, index } = wordyWorld(0).world;
+  const row = (at: number, detail = "{}"): LogEntry => ({
+    ...{ index: at, term: 1, kind: "tick", timeMs: 0, detail },
+  });
+  /** Entries `first` to `last`. */
+  const source =
+    (first: number, last: number, detail?: string): LogSource =>
+    (fromIndex, entriesMax) => ({
+      firstLogIndex: first,
+      entries: Array.from({ length: last - first + 1 }, (_, i) => row(first + i, detail))
+        .filter((entry) => entry.index >= fromIndex)
+        .slice(0, entriesMax),
+    });
+  const tail = (log: LogSource, fromIndex: number, entriesMax = 0): ReadAnswer => {
+    const read = { $case: "log", value: { fromIndex, entriesMax } } as const;
+    return answerRead(ledger, { read }, index, undefined, log);
+  };
+  const indexes = ({ entries }: ReadAnswer): number[] => entries.map((entry) => entry.index);
+
+  test("gives at most what is asked for, and at most the largest page", () => {
+    expect(indexes(tail(source(1, 9), 3, 2))).toEqual([3, 4]);
+    expect(tail(source(1, 9_999), 0).entries).toHaveLength(LOG_READ_ENTRIES_MAX);
+    expect(tail(source(1, 9_999), 0, 9_999).entries).toHaveLength(LOG_READ_ENTRIES_MAX);
+  });
+
+  test("from the oldest on gives that; of a compacted entry, nothing but where the log begins", () => {
+    expect(indexes(tail(source(5, 6), 0))).toEqual([5, 6]);
+    expect(tail(source(5, 6), 4)).toMatchObject({ entries: [], firstLogIndex: 5 });
+    expect(tail(source(5, 4), 5)).toMatchObject({ entries: [], firstLogIndex: 5 });
+  });
+
+  test("fits one message, whatever the entries say; one always goes", () => {
+    const half = "x".repeat(READ_BYTES_MAX / 2);
+    expect(indexes(tail(source(1, 9, half), 0))).toEqual([1]);
+    expect(indexes(tail(source(1, 9, half.slice(100)), 0))).toEqual([1, 2]);
+    expect(indexes(tail(source(1, 9, half + half), 2))).toEqual([2]);
   });
 });

@@ -45,7 +45,12 @@ export interface Command {
     | { $case: "registerKinds"; value: RegisterKinds }
     | { $case: "tick"; value: Tick }
     | { $case: "openTerm"; value: OpenTerm }
+    | { $case: "checkpoint"; value: Checkpoint }
     | undefined;
+}
+
+/** Changes nothing: every node builds its ledger anew up to here, and they compare. */
+export interface Checkpoint {
 }
 
 export interface Backoff {
@@ -183,6 +188,9 @@ export const Command: MessageFns<Command> = {
       case "openTerm":
         OpenTerm.encode(message.command.value, writer.uint32(82).fork()).join();
         break;
+      case "checkpoint":
+        Checkpoint.encode(message.command.value, writer.uint32(90).fork()).join();
+        break;
     }
     return writer;
   },
@@ -280,6 +288,14 @@ export const Command: MessageFns<Command> = {
             message.command = { $case: "openTerm", value: OpenTerm.decode(reader, reader.uint32()) };
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.command = { $case: "checkpoint", value: Checkpoint.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -348,7 +364,56 @@ export const Command: MessageFns<Command> = {
         }
         break;
       }
+      case "checkpoint": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "checkpoint", value: Checkpoint.fromPartial(object.command.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseCheckpoint(): Checkpoint {
+  return {};
+}
+
+export const Checkpoint: MessageFns<Checkpoint> = {
+  encode(_: Checkpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Checkpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Checkpoint>): Checkpoint {
+    return Checkpoint.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<Checkpoint>): Checkpoint {
+    const message = createBaseCheckpoint();
     return message;
   },
 };

@@ -7,7 +7,20 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Command } from "../../ledger/v1/command.ts";
-import { GetClusterResponse } from "../../quorumq/v1/cluster_service.ts";
+import {
+  AddNodeRequest,
+  AddNodeResponse,
+  GetClusterResponse,
+  LogEntry,
+  RemoveNodeRequest,
+  RemoveNodeResponse,
+  TakeSnapshotRequest,
+  TakeSnapshotResponse,
+  TransferLeadershipRequest,
+  TransferLeadershipResponse,
+  VerifyLedgerRequest,
+  VerifyLedgerResponse,
+} from "../../quorumq/v1/cluster_service.ts";
 import { Job, JobState } from "../../quorumq/v1/job.ts";
 
 export const protobufPackage = "node.v1";
@@ -35,15 +48,70 @@ export interface Call {
     /** time_ms and random are the leader's to fill. */
     { $case: "propose"; value: Command }
     | { $case: "read"; value: Read }
+    | { $case: "administer"; value: Administer }
     | undefined;
+}
+
+/** What an operator asks of the leader. */
+export interface Administer {
+  action:
+    | { $case: "addNode"; value: AddNodeRequest }
+    | { $case: "removeNode"; value: RemoveNodeRequest }
+    | { $case: "transferLeadership"; value: TransferLeadershipRequest }
+    | { $case: "takeSnapshot"; value: TakeSnapshotRequest }
+    | { $case: "verifyLedger"; value: VerifyLedgerRequest }
+    | undefined;
+}
+
+/** The outcome of an Administer that was taken. */
+export interface Administered {
+  outcome:
+    | { $case: "addNode"; value: AddNodeResponse }
+    | { $case: "removeNode"; value: RemoveNodeResponse }
+    | { $case: "transferLeadership"; value: TransferLeadershipResponse }
+    | { $case: "takeSnapshot"; value: TakeSnapshotResponse }
+    | { $case: "verifyLedger"; value: VerifyLedgerResponse }
+    | { $case: "refused"; value: AdministerRefused }
+    | undefined;
+}
+
+/** Nothing was changed, and asking the same leader again at once would not help. */
+export interface AdministerRefused {
+  reason: AdministerRefused_Reason;
+  /** The node that it is about, if it is about one. */
+  nodeId: string;
+}
+
+export const AdministerRefused_Reason = {
+  REASON_UNSPECIFIED: 0,
+  /** REASON_BUSY - Another change of membership, transfer or snapshot is not over. */
+  REASON_BUSY: 1,
+  /** REASON_NODE_UNKNOWN - No node of this name waits to join. */
+  REASON_NODE_UNKNOWN: 2,
+  /** REASON_NODE_UNFIT - The node is a member, or its removal would leave no voter. */
+  REASON_NODE_UNFIT: 3,
+  /** REASON_TRANSFER_ABORTED - The transfer did not happen in time: the leader still leads. */
+  REASON_TRANSFER_ABORTED: 4,
+} as const;
+
+export type AdministerRefused_Reason = typeof AdministerRefused_Reason[keyof typeof AdministerRefused_Reason];
+
+export namespace AdministerRefused_Reason {
+  export type REASON_UNSPECIFIED = typeof AdministerRefused_Reason.REASON_UNSPECIFIED;
+  export type REASON_BUSY = typeof AdministerRefused_Reason.REASON_BUSY;
+  export type REASON_NODE_UNKNOWN = typeof AdministerRefused_Reason.REASON_NODE_UNKNOWN;
+  export type REASON_NODE_UNFIT = typeof AdministerRefused_Reason.REASON_NODE_UNFIT;
+  export type REASON_TRANSFER_ABORTED = typeof AdministerRefused_Reason.REASON_TRANSFER_ABORTED;
 }
 
 /** A linearizable read of the ledger. */
 export interface Read {
-  read: { $case: "jobs"; value: ReadJobs } | { $case: "list"; value: ReadList } | {
-    $case: "cluster";
-    value: ReadCluster;
-  } | undefined;
+  read:
+    | { $case: "jobs"; value: ReadJobs }
+    | { $case: "list"; value: ReadList }
+    | { $case: "cluster"; value: ReadCluster }
+    | { $case: "log"; value: ReadLog }
+    | undefined;
 }
 
 export interface ReadJobs {
@@ -60,6 +128,12 @@ export interface ReadList {
 }
 
 export interface ReadCluster {
+}
+
+export interface ReadLog {
+  /** 0: the oldest. */
+  fromIndex: number;
+  entriesMax: number;
 }
 
 /** From a node to a client's queue. */
@@ -81,6 +155,7 @@ export interface Answer {
     | //
     /** The node did not take the call: nothing happened. */
     { $case: "refused"; value: Refused }
+    | { $case: "administered"; value: Administered }
     | undefined;
 }
 
@@ -247,7 +322,13 @@ export interface ReadAnswer {
   /** For ReadJobs: those that exist. For ReadList: newest first, without payload and result. */
   jobs: Job[];
   hasMore: boolean;
-  cluster: GetClusterResponse | undefined;
+  cluster:
+    | GetClusterResponse
+    | undefined;
+  /** For ReadLog: committed entries, in order; none if nothing more is committed. */
+  entries: LogEntry[];
+  /** For ReadLog: what the log begins with; entries before it are compacted. */
+  firstLogIndex: number;
 }
 
 function createBaseClientRequest(): ClientRequest {
@@ -363,6 +444,9 @@ export const Call: MessageFns<Call> = {
       case "read":
         Read.encode(message.call.value, writer.uint32(42).fork()).join();
         break;
+      case "administer":
+        Administer.encode(message.call.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -420,6 +504,14 @@ export const Call: MessageFns<Call> = {
             message.call = { $case: "read", value: Read.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.call = { $case: "administer", value: Administer.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -453,7 +545,373 @@ export const Call: MessageFns<Call> = {
         }
         break;
       }
+      case "administer": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "administer", value: Administer.fromPartial(object.call.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseAdminister(): Administer {
+  return { action: undefined };
+}
+
+export const Administer: MessageFns<Administer> = {
+  encode(message: Administer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.action?.$case) {
+      case "addNode":
+        AddNodeRequest.encode(message.action.value, writer.uint32(10).fork()).join();
+        break;
+      case "removeNode":
+        RemoveNodeRequest.encode(message.action.value, writer.uint32(18).fork()).join();
+        break;
+      case "transferLeadership":
+        TransferLeadershipRequest.encode(message.action.value, writer.uint32(26).fork()).join();
+        break;
+      case "takeSnapshot":
+        TakeSnapshotRequest.encode(message.action.value, writer.uint32(34).fork()).join();
+        break;
+      case "verifyLedger":
+        VerifyLedgerRequest.encode(message.action.value, writer.uint32(42).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Administer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdminister();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.action = { $case: "addNode", value: AddNodeRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.action = { $case: "removeNode", value: RemoveNodeRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.action = {
+              $case: "transferLeadership",
+              value: TransferLeadershipRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.action = { $case: "takeSnapshot", value: TakeSnapshotRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.action = { $case: "verifyLedger", value: VerifyLedgerRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Administer>): Administer {
+    return Administer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Administer>): Administer {
+    const message = createBaseAdminister();
+    switch (object.action?.$case) {
+      case "addNode": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "addNode", value: AddNodeRequest.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "removeNode": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "removeNode", value: RemoveNodeRequest.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "transferLeadership": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = {
+            $case: "transferLeadership",
+            value: TransferLeadershipRequest.fromPartial(object.action.value),
+          };
+        }
+        break;
+      }
+      case "takeSnapshot": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "takeSnapshot", value: TakeSnapshotRequest.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "verifyLedger": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "verifyLedger", value: VerifyLedgerRequest.fromPartial(object.action.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseAdministered(): Administered {
+  return { outcome: undefined };
+}
+
+export const Administered: MessageFns<Administered> = {
+  encode(message: Administered, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.outcome?.$case) {
+      case "addNode":
+        AddNodeResponse.encode(message.outcome.value, writer.uint32(10).fork()).join();
+        break;
+      case "removeNode":
+        RemoveNodeResponse.encode(message.outcome.value, writer.uint32(18).fork()).join();
+        break;
+      case "transferLeadership":
+        TransferLeadershipResponse.encode(message.outcome.value, writer.uint32(26).fork()).join();
+        break;
+      case "takeSnapshot":
+        TakeSnapshotResponse.encode(message.outcome.value, writer.uint32(34).fork()).join();
+        break;
+      case "verifyLedger":
+        VerifyLedgerResponse.encode(message.outcome.value, writer.uint32(42).fork()).join();
+        break;
+      case "refused":
+        AdministerRefused.encode(message.outcome.value, writer.uint32(50).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Administered {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdministered();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outcome = { $case: "addNode", value: AddNodeResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outcome = { $case: "removeNode", value: RemoveNodeResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.outcome = {
+              $case: "transferLeadership",
+              value: TransferLeadershipResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.outcome = { $case: "takeSnapshot", value: TakeSnapshotResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.outcome = { $case: "verifyLedger", value: VerifyLedgerResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.outcome = { $case: "refused", value: AdministerRefused.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Administered>): Administered {
+    return Administered.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Administered>): Administered {
+    const message = createBaseAdministered();
+    switch (object.outcome?.$case) {
+      case "addNode": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = { $case: "addNode", value: AddNodeResponse.fromPartial(object.outcome.value) };
+        }
+        break;
+      }
+      case "removeNode": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = { $case: "removeNode", value: RemoveNodeResponse.fromPartial(object.outcome.value) };
+        }
+        break;
+      }
+      case "transferLeadership": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = {
+            $case: "transferLeadership",
+            value: TransferLeadershipResponse.fromPartial(object.outcome.value),
+          };
+        }
+        break;
+      }
+      case "takeSnapshot": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = { $case: "takeSnapshot", value: TakeSnapshotResponse.fromPartial(object.outcome.value) };
+        }
+        break;
+      }
+      case "verifyLedger": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = { $case: "verifyLedger", value: VerifyLedgerResponse.fromPartial(object.outcome.value) };
+        }
+        break;
+      }
+      case "refused": {
+        if (object.outcome?.value !== undefined && object.outcome?.value !== null) {
+          message.outcome = { $case: "refused", value: AdministerRefused.fromPartial(object.outcome.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseAdministerRefused(): AdministerRefused {
+  return { reason: 0, nodeId: "" };
+}
+
+export const AdministerRefused: MessageFns<AdministerRefused> = {
+  encode(message: AdministerRefused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== 0) {
+      writer.uint32(8).int32(message.reason);
+    }
+    if (message.nodeId !== "") {
+      writer.uint32(18).string(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdministerRefused {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdministerRefused();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.reason = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AdministerRefused>): AdministerRefused {
+    return AdministerRefused.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AdministerRefused>): AdministerRefused {
+    const message = createBaseAdministerRefused();
+    message.reason = object.reason ?? 0;
+    message.nodeId = object.nodeId ?? "";
     return message;
   },
 };
@@ -473,6 +931,9 @@ export const Read: MessageFns<Read> = {
         break;
       case "cluster":
         ReadCluster.encode(message.read.value, writer.uint32(26).fork()).join();
+        break;
+      case "log":
+        ReadLog.encode(message.read.value, writer.uint32(34).fork()).join();
         break;
     }
     return writer;
@@ -515,6 +976,14 @@ export const Read: MessageFns<Read> = {
             message.read = { $case: "cluster", value: ReadCluster.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.read = { $case: "log", value: ReadLog.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -548,6 +1017,12 @@ export const Read: MessageFns<Read> = {
       case "cluster": {
         if (object.read?.value !== undefined && object.read?.value !== null) {
           message.read = { $case: "cluster", value: ReadCluster.fromPartial(object.read.value) };
+        }
+        break;
+      }
+      case "log": {
+        if (object.read?.value !== undefined && object.read?.value !== null) {
+          message.read = { $case: "log", value: ReadLog.fromPartial(object.read.value) };
         }
         break;
       }
@@ -757,6 +1232,73 @@ export const ReadCluster: MessageFns<ReadCluster> = {
   },
 };
 
+function createBaseReadLog(): ReadLog {
+  return { fromIndex: 0, entriesMax: 0 };
+}
+
+export const ReadLog: MessageFns<ReadLog> = {
+  encode(message: ReadLog, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromIndex !== 0) {
+      writer.uint32(8).uint64(message.fromIndex);
+    }
+    if (message.entriesMax !== 0) {
+      writer.uint32(16).uint32(message.entriesMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadLog {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadLog();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fromIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.entriesMax = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadLog>): ReadLog {
+    return ReadLog.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadLog>): ReadLog {
+    const message = createBaseReadLog();
+    message.fromIndex = object.fromIndex ?? 0;
+    message.entriesMax = object.entriesMax ?? 0;
+    return message;
+  },
+};
+
 function createBaseClientResponse(): ClientResponse {
   return { version: 0, cluster: "", node: "", term: 0, answers: [] };
 }
@@ -879,6 +1421,9 @@ export const Answer: MessageFns<Answer> = {
       case "refused":
         Refused.encode(message.answer.value, writer.uint32(34).fork()).join();
         break;
+      case "administered":
+        Administered.encode(message.answer.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -928,6 +1473,14 @@ export const Answer: MessageFns<Answer> = {
             message.answer = { $case: "refused", value: Refused.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.answer = { $case: "administered", value: Administered.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -962,6 +1515,12 @@ export const Answer: MessageFns<Answer> = {
       case "refused": {
         if (object.answer?.value !== undefined && object.answer?.value !== null) {
           message.answer = { $case: "refused", value: Refused.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "administered": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "administered", value: Administered.fromPartial(object.answer.value) };
         }
         break;
       }
@@ -2170,7 +2729,7 @@ export const Done: MessageFns<Done> = {
 };
 
 function createBaseReadAnswer(): ReadAnswer {
-  return { index: 0, jobs: [], hasMore: false, cluster: undefined };
+  return { index: 0, jobs: [], hasMore: false, cluster: undefined, entries: [], firstLogIndex: 0 };
 }
 
 export const ReadAnswer: MessageFns<ReadAnswer> = {
@@ -2186,6 +2745,12 @@ export const ReadAnswer: MessageFns<ReadAnswer> = {
     }
     if (message.cluster !== undefined) {
       GetClusterResponse.encode(message.cluster, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.entries) {
+      LogEntry.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.firstLogIndex !== 0) {
+      writer.uint32(48).uint64(message.firstLogIndex);
     }
     return writer;
   },
@@ -2235,6 +2800,22 @@ export const ReadAnswer: MessageFns<ReadAnswer> = {
             message.cluster = GetClusterResponse.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.entries.push(LogEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.firstLogIndex = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2258,6 +2839,8 @@ export const ReadAnswer: MessageFns<ReadAnswer> = {
     message.cluster = (object.cluster !== undefined && object.cluster !== null)
       ? GetClusterResponse.fromPartial(object.cluster)
       : undefined;
+    message.entries = object.entries?.map((e) => LogEntry.fromPartial(e)) || [];
+    message.firstLogIndex = object.firstLogIndex ?? 0;
     return message;
   },
 };

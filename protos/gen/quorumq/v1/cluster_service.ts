@@ -53,6 +53,12 @@ export interface Node {
   lastContactMs: number;
   /** Grows at each start of the process. */
   incarnation: number;
+  /** Names the disk: a node whose disk was wiped or replaced has another one, and is a new member. */
+  storeId: string;
+  /** Voters decide; learners are sent the log until they have caught up. */
+  isVoter: boolean;
+  /** The leader has nothing but a snapshot for this node, and the node is fetching it. */
+  isFetchingSnapshot: boolean;
 }
 
 export interface GetClusterRequest {
@@ -65,7 +71,16 @@ export interface GetClusterResponse {
   commitIndex: number;
   appliedIndex: number;
   nodes: Node[];
-  counts: LedgerCounts | undefined;
+  counts:
+    | LedgerCounts
+    | undefined;
+  /** The leader's newest snapshot, and the first entry that its log still has. */
+  snapshotIndex: number;
+  firstLogIndex: number;
+  /** A change of membership is under way: a majority of each of two sets of voters decides. */
+  isJoint: boolean;
+  /** Nodes that run and wait to be added. */
+  waitingNodeIds: string[];
 }
 
 /** Counters of the ledger, equal on every node at the same applied index. */
@@ -87,14 +102,16 @@ export interface LedgerCounts {
 }
 
 export interface AddNodeRequest {
-  nodeId: string;
+  /** All together, or none. */
+  nodeIds: string[];
 }
 
 export interface AddNodeResponse {
 }
 
 export interface RemoveNodeRequest {
-  nodeId: string;
+  /** All together, or none. */
+  nodeIds: string[];
 }
 
 export interface RemoveNodeResponse {
@@ -109,6 +126,15 @@ export interface TransferLeadershipResponse {
   leaderId: string;
 }
 
+export interface TakeSnapshotRequest {
+}
+
+export interface TakeSnapshotResponse {
+  /** The last entry that it stands for. */
+  index: number;
+  bytes: number;
+}
+
 export interface BackupRequest {
 }
 
@@ -120,12 +146,53 @@ export interface VerifyLedgerRequest {
 }
 
 export interface VerifyLedgerResponse {
+  /** The entry at which all were compared. */
   index: number;
+  /** What most nodes have. */
+  hash: Buffer;
+  nodes: NodeLedger[];
+}
+
+/** What one node's disk gave. */
+export interface NodeLedger {
+  nodeId: string;
+  /** Empty: no answer in time. */
   hash: Buffer;
 }
 
+export interface TailLogRequest {
+  /** 0: the oldest that the log still has. One that is compacted is OUT_OF_RANGE. */
+  fromIndex: number;
+  /** Go on with what is committed later, until the caller leaves. */
+  follow: boolean;
+}
+
+export interface TailLogResponse {
+  entries: LogEntry[];
+}
+
+export interface LogEntry {
+  index: number;
+  term: number;
+  /** "no-op", "configuration", or the command: "submit-jobs", "start-attempt", ... */
+  kind: string;
+  /** The leader's clock when it was proposed, Unix milliseconds; 0 without a command. */
+  timeMs: number;
+  /** What it says, as JSON; payloads and results as their number of bytes. */
+  detail: string;
+}
+
 function createBaseNode(): Node {
-  return { id: "", role: 0, matchIndex: 0, lastContactMs: 0, incarnation: 0 };
+  return {
+    id: "",
+    role: 0,
+    matchIndex: 0,
+    lastContactMs: 0,
+    incarnation: 0,
+    storeId: "",
+    isVoter: false,
+    isFetchingSnapshot: false,
+  };
 }
 
 export const Node: MessageFns<Node> = {
@@ -144,6 +211,15 @@ export const Node: MessageFns<Node> = {
     }
     if (message.incarnation !== 0) {
       writer.uint32(40).uint64(message.incarnation);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(50).string(message.storeId);
+    }
+    if (message.isVoter !== false) {
+      writer.uint32(56).bool(message.isVoter);
+    }
+    if (message.isFetchingSnapshot !== false) {
+      writer.uint32(64).bool(message.isFetchingSnapshot);
     }
     return writer;
   },
@@ -201,6 +277,30 @@ export const Node: MessageFns<Node> = {
             message.incarnation = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.isVoter = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.isFetchingSnapshot = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -223,6 +323,9 @@ export const Node: MessageFns<Node> = {
     message.matchIndex = object.matchIndex ?? 0;
     message.lastContactMs = object.lastContactMs ?? 0;
     message.incarnation = object.incarnation ?? 0;
+    message.storeId = object.storeId ?? "";
+    message.isVoter = object.isVoter ?? false;
+    message.isFetchingSnapshot = object.isFetchingSnapshot ?? false;
     return message;
   },
 };
@@ -271,7 +374,19 @@ export const GetClusterRequest: MessageFns<GetClusterRequest> = {
 };
 
 function createBaseGetClusterResponse(): GetClusterResponse {
-  return { cluster: "", leaderId: "", term: 0, commitIndex: 0, appliedIndex: 0, nodes: [], counts: undefined };
+  return {
+    cluster: "",
+    leaderId: "",
+    term: 0,
+    commitIndex: 0,
+    appliedIndex: 0,
+    nodes: [],
+    counts: undefined,
+    snapshotIndex: 0,
+    firstLogIndex: 0,
+    isJoint: false,
+    waitingNodeIds: [],
+  };
 }
 
 export const GetClusterResponse: MessageFns<GetClusterResponse> = {
@@ -296,6 +411,18 @@ export const GetClusterResponse: MessageFns<GetClusterResponse> = {
     }
     if (message.counts !== undefined) {
       LedgerCounts.encode(message.counts, writer.uint32(58).fork()).join();
+    }
+    if (message.snapshotIndex !== 0) {
+      writer.uint32(64).uint64(message.snapshotIndex);
+    }
+    if (message.firstLogIndex !== 0) {
+      writer.uint32(72).uint64(message.firstLogIndex);
+    }
+    if (message.isJoint !== false) {
+      writer.uint32(80).bool(message.isJoint);
+    }
+    for (const v of message.waitingNodeIds) {
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -369,6 +496,38 @@ export const GetClusterResponse: MessageFns<GetClusterResponse> = {
             message.counts = LedgerCounts.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.snapshotIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.firstLogIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.isJoint = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.waitingNodeIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -395,6 +554,10 @@ export const GetClusterResponse: MessageFns<GetClusterResponse> = {
     message.counts = (object.counts !== undefined && object.counts !== null)
       ? LedgerCounts.fromPartial(object.counts)
       : undefined;
+    message.snapshotIndex = object.snapshotIndex ?? 0;
+    message.firstLogIndex = object.firstLogIndex ?? 0;
+    message.isJoint = object.isJoint ?? false;
+    message.waitingNodeIds = object.waitingNodeIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -600,13 +763,13 @@ export const LedgerCounts: MessageFns<LedgerCounts> = {
 };
 
 function createBaseAddNodeRequest(): AddNodeRequest {
-  return { nodeId: "" };
+  return { nodeIds: [] };
 }
 
 export const AddNodeRequest: MessageFns<AddNodeRequest> = {
   encode(message: AddNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.nodeId !== "") {
-      writer.uint32(10).string(message.nodeId);
+    for (const v of message.nodeIds) {
+      writer.uint32(10).string(v!);
     }
     return writer;
   },
@@ -629,7 +792,7 @@ export const AddNodeRequest: MessageFns<AddNodeRequest> = {
               break;
             }
 
-            message.nodeId = reader.string();
+            message.nodeIds.push(reader.string());
             continue;
           }
         }
@@ -649,7 +812,7 @@ export const AddNodeRequest: MessageFns<AddNodeRequest> = {
   },
   fromPartial(object: DeepPartial<AddNodeRequest>): AddNodeRequest {
     const message = createBaseAddNodeRequest();
-    message.nodeId = object.nodeId ?? "";
+    message.nodeIds = object.nodeIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -698,13 +861,13 @@ export const AddNodeResponse: MessageFns<AddNodeResponse> = {
 };
 
 function createBaseRemoveNodeRequest(): RemoveNodeRequest {
-  return { nodeId: "" };
+  return { nodeIds: [] };
 }
 
 export const RemoveNodeRequest: MessageFns<RemoveNodeRequest> = {
   encode(message: RemoveNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.nodeId !== "") {
-      writer.uint32(10).string(message.nodeId);
+    for (const v of message.nodeIds) {
+      writer.uint32(10).string(v!);
     }
     return writer;
   },
@@ -727,7 +890,7 @@ export const RemoveNodeRequest: MessageFns<RemoveNodeRequest> = {
               break;
             }
 
-            message.nodeId = reader.string();
+            message.nodeIds.push(reader.string());
             continue;
           }
         }
@@ -747,7 +910,7 @@ export const RemoveNodeRequest: MessageFns<RemoveNodeRequest> = {
   },
   fromPartial(object: DeepPartial<RemoveNodeRequest>): RemoveNodeRequest {
     const message = createBaseRemoveNodeRequest();
-    message.nodeId = object.nodeId ?? "";
+    message.nodeIds = object.nodeIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -905,6 +1068,116 @@ export const TransferLeadershipResponse: MessageFns<TransferLeadershipResponse> 
   },
 };
 
+function createBaseTakeSnapshotRequest(): TakeSnapshotRequest {
+  return {};
+}
+
+export const TakeSnapshotRequest: MessageFns<TakeSnapshotRequest> = {
+  encode(_: TakeSnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TakeSnapshotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTakeSnapshotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TakeSnapshotRequest>): TakeSnapshotRequest {
+    return TakeSnapshotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<TakeSnapshotRequest>): TakeSnapshotRequest {
+    const message = createBaseTakeSnapshotRequest();
+    return message;
+  },
+};
+
+function createBaseTakeSnapshotResponse(): TakeSnapshotResponse {
+  return { index: 0, bytes: 0 };
+}
+
+export const TakeSnapshotResponse: MessageFns<TakeSnapshotResponse> = {
+  encode(message: TakeSnapshotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint64(message.index);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(16).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TakeSnapshotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTakeSnapshotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TakeSnapshotResponse>): TakeSnapshotResponse {
+    return TakeSnapshotResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TakeSnapshotResponse>): TakeSnapshotResponse {
+    const message = createBaseTakeSnapshotResponse();
+    message.index = object.index ?? 0;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
 function createBaseBackupRequest(): BackupRequest {
   return {};
 }
@@ -1047,7 +1320,7 @@ export const VerifyLedgerRequest: MessageFns<VerifyLedgerRequest> = {
 };
 
 function createBaseVerifyLedgerResponse(): VerifyLedgerResponse {
-  return { index: 0, hash: Buffer.alloc(0) };
+  return { index: 0, hash: Buffer.alloc(0), nodes: [] };
 }
 
 export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
@@ -1057,6 +1330,9 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
     }
     if (message.hash.length !== 0) {
       writer.uint32(18).bytes(message.hash);
+    }
+    for (const v of message.nodes) {
+      NodeLedger.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1090,6 +1366,14 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
             message.hash = Buffer.from(reader.bytes());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nodes.push(NodeLedger.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1109,6 +1393,299 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
     const message = createBaseVerifyLedgerResponse();
     message.index = object.index ?? 0;
     message.hash = object.hash ?? Buffer.alloc(0);
+    message.nodes = object.nodes?.map((e) => NodeLedger.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNodeLedger(): NodeLedger {
+  return { nodeId: "", hash: Buffer.alloc(0) };
+}
+
+export const NodeLedger: MessageFns<NodeLedger> = {
+  encode(message: NodeLedger, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.hash.length !== 0) {
+      writer.uint32(18).bytes(message.hash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeLedger {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeLedger();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hash = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NodeLedger>): NodeLedger {
+    return NodeLedger.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NodeLedger>): NodeLedger {
+    const message = createBaseNodeLedger();
+    message.nodeId = object.nodeId ?? "";
+    message.hash = object.hash ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseTailLogRequest(): TailLogRequest {
+  return { fromIndex: 0, follow: false };
+}
+
+export const TailLogRequest: MessageFns<TailLogRequest> = {
+  encode(message: TailLogRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromIndex !== 0) {
+      writer.uint32(8).uint64(message.fromIndex);
+    }
+    if (message.follow !== false) {
+      writer.uint32(16).bool(message.follow);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TailLogRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTailLogRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fromIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.follow = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TailLogRequest>): TailLogRequest {
+    return TailLogRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TailLogRequest>): TailLogRequest {
+    const message = createBaseTailLogRequest();
+    message.fromIndex = object.fromIndex ?? 0;
+    message.follow = object.follow ?? false;
+    return message;
+  },
+};
+
+function createBaseTailLogResponse(): TailLogResponse {
+  return { entries: [] };
+}
+
+export const TailLogResponse: MessageFns<TailLogResponse> = {
+  encode(message: TailLogResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      LogEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TailLogResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTailLogResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(LogEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TailLogResponse>): TailLogResponse {
+    return TailLogResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TailLogResponse>): TailLogResponse {
+    const message = createBaseTailLogResponse();
+    message.entries = object.entries?.map((e) => LogEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLogEntry(): LogEntry {
+  return { index: 0, term: 0, kind: "", timeMs: 0, detail: "" };
+}
+
+export const LogEntry: MessageFns<LogEntry> = {
+  encode(message: LogEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint64(message.index);
+    }
+    if (message.term !== 0) {
+      writer.uint32(16).uint64(message.term);
+    }
+    if (message.kind !== "") {
+      writer.uint32(26).string(message.kind);
+    }
+    if (message.timeMs !== 0) {
+      writer.uint32(32).uint64(message.timeMs);
+    }
+    if (message.detail !== "") {
+      writer.uint32(42).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.term = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LogEntry>): LogEntry {
+    return LogEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LogEntry>): LogEntry {
+    const message = createBaseLogEntry();
+    message.index = object.index ?? 0;
+    message.term = object.term ?? 0;
+    message.kind = object.kind ?? "";
+    message.timeMs = object.timeMs ?? 0;
+    message.detail = object.detail ?? "";
     return message;
   },
 };
@@ -1125,6 +1702,7 @@ export const ClusterServiceService = {
     responseSerialize: (value: GetClusterResponse): Buffer => Buffer.from(GetClusterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetClusterResponse => GetClusterResponse.decode(value),
   },
+  /** Nodes that run and wait to join: they become learners, and voters once they have caught up. */
   addNode: {
     path: "/quorumq.v1.ClusterService/AddNode" as const,
     requestStream: false as const,
@@ -1154,6 +1732,17 @@ export const ClusterServiceService = {
       Buffer.from(TransferLeadershipResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TransferLeadershipResponse => TransferLeadershipResponse.decode(value),
   },
+  /** Makes the leader take a snapshot now and drop the log before it. */
+  takeSnapshot: {
+    path: "/quorumq.v1.ClusterService/TakeSnapshot" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TakeSnapshotRequest): Buffer => Buffer.from(TakeSnapshotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TakeSnapshotRequest => TakeSnapshotRequest.decode(value),
+    responseSerialize: (value: TakeSnapshotResponse): Buffer =>
+      Buffer.from(TakeSnapshotResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TakeSnapshotResponse => TakeSnapshotResponse.decode(value),
+  },
   /** A consistent copy of the ledger, in chunks. */
   backup: {
     path: "/quorumq.v1.ClusterService/Backup" as const,
@@ -1164,6 +1753,7 @@ export const ClusterServiceService = {
     responseSerialize: (value: BackupResponse): Buffer => Buffer.from(BackupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): BackupResponse => BackupResponse.decode(value),
   },
+  /** Makes every node build its ledger anew from its snapshot and log up to one index, and compares. */
   verifyLedger: {
     path: "/quorumq.v1.ClusterService/VerifyLedger" as const,
     requestStream: false as const,
@@ -1174,16 +1764,32 @@ export const ClusterServiceService = {
       Buffer.from(VerifyLedgerResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyLedgerResponse => VerifyLedgerResponse.decode(value),
   },
+  /** The committed entries of the log, without the bytes of payloads and results. */
+  tailLog: {
+    path: "/quorumq.v1.ClusterService/TailLog" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: TailLogRequest): Buffer => Buffer.from(TailLogRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TailLogRequest => TailLogRequest.decode(value),
+    responseSerialize: (value: TailLogResponse): Buffer => Buffer.from(TailLogResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TailLogResponse => TailLogResponse.decode(value),
+  },
 } as const;
 
 export interface ClusterServiceServer extends UntypedServiceImplementation {
   getCluster: handleUnaryCall<GetClusterRequest, GetClusterResponse>;
+  /** Nodes that run and wait to join: they become learners, and voters once they have caught up. */
   addNode: handleUnaryCall<AddNodeRequest, AddNodeResponse>;
   removeNode: handleUnaryCall<RemoveNodeRequest, RemoveNodeResponse>;
   transferLeadership: handleUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>;
+  /** Makes the leader take a snapshot now and drop the log before it. */
+  takeSnapshot: handleUnaryCall<TakeSnapshotRequest, TakeSnapshotResponse>;
   /** A consistent copy of the ledger, in chunks. */
   backup: handleServerStreamingCall<BackupRequest, BackupResponse>;
+  /** Makes every node build its ledger anew from its snapshot and log up to one index, and compares. */
   verifyLedger: handleUnaryCall<VerifyLedgerRequest, VerifyLedgerResponse>;
+  /** The committed entries of the log, without the bytes of payloads and results. */
+  tailLog: handleServerStreamingCall<TailLogRequest, TailLogResponse>;
 }
 
 export interface ClusterServiceClient extends Client {
@@ -1202,6 +1808,7 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetClusterResponse) => void,
   ): ClientUnaryCall;
+  /** Nodes that run and wait to join: they become learners, and voters once they have caught up. */
   addNode(
     request: AddNodeRequest,
     callback: (error: ServiceError | null, response: AddNodeResponse) => void,
@@ -1246,6 +1853,22 @@ export interface ClusterServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
+  ): ClientUnaryCall;
+  /** Makes the leader take a snapshot now and drop the log before it. */
+  takeSnapshot(
+    request: TakeSnapshotRequest,
+    callback: (error: ServiceError | null, response: TakeSnapshotResponse) => void,
+  ): ClientUnaryCall;
+  takeSnapshot(
+    request: TakeSnapshotRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TakeSnapshotResponse) => void,
+  ): ClientUnaryCall;
+  takeSnapshot(
+    request: TakeSnapshotRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TakeSnapshotResponse) => void,
   ): ClientUnaryCall;
   /** A consistent copy of the ledger, in chunks. */
   backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupResponse>;
@@ -1254,6 +1877,7 @@ export interface ClusterServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<BackupResponse>;
+  /** Makes every node build its ledger anew from its snapshot and log up to one index, and compares. */
   verifyLedger(
     request: VerifyLedgerRequest,
     callback: (error: ServiceError | null, response: VerifyLedgerResponse) => void,
@@ -1269,6 +1893,13 @@ export interface ClusterServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: VerifyLedgerResponse) => void,
   ): ClientUnaryCall;
+  /** The committed entries of the log, without the bytes of payloads and results. */
+  tailLog(request: TailLogRequest, options?: Partial<CallOptions>): ClientReadableStream<TailLogResponse>;
+  tailLog(
+    request: TailLogRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<TailLogResponse>;
 }
 
 export const ClusterServiceClient = makeGenericClientConstructor(

@@ -36,8 +36,10 @@ export interface Envelope {
   /** The format; a receiver drops what it does not know. */
   version: number;
   cluster: string;
+  /** Member ids: <name>#<store id>. A name on a new disk is another member. */
   from: string;
   fromIncarnation: number;
+  /** A Hello may go to a bare name, whatever its disk. */
   to: string;
   /** 0: the sender has not heard of the receiver yet. Answers always name it. */
   toIncarnation: number;
@@ -50,6 +52,13 @@ export interface Envelope {
     | { $case: "requestVoteResult"; value: RequestVoteResult }
     | { $case: "appendEntries"; value: AppendEntries }
     | { $case: "appendEntriesResult"; value: AppendEntriesResult }
+    | { $case: "timeoutNow"; value: TimeoutNow }
+    | { $case: "installSnapshot"; value: InstallSnapshot }
+    | { $case: "snapshotRequest"; value: SnapshotRequest }
+    | { $case: "snapshotChunk"; value: SnapshotChunk }
+    | { $case: "readIndex"; value: ReadIndex }
+    | { $case: "readIndexResult"; value: ReadIndexResult }
+    | { $case: "hello"; value: Hello }
     | undefined;
 }
 
@@ -58,6 +67,11 @@ export interface RequestVote {
   lastLogTerm: number;
   /** Asks whether a real election could be won; changes no term and no vote (dissertation 9.6). */
   preVote: boolean;
+  /**
+   * The leader asked for this election: its voters need not wait for it to fall silent
+   * (dissertation 3.10).
+   */
+  transfer: boolean;
 }
 
 export interface RequestVoteResult {
@@ -97,6 +111,86 @@ export interface AppendEntriesResult {
   /** The prev_log_index refused, so that a late refusal is recognised. */
   rejectedIndex: number;
   round: number;
+}
+
+/** From a leader that hands over: campaign at once (dissertation 3.10). */
+export interface TimeoutNow {
+}
+
+export interface Configuration {
+  voters: string[];
+  /** The voters before, while both sets must agree (section 6); empty otherwise. */
+  outgoing: string[];
+  learners: string[];
+}
+
+export interface Snapshot {
+  index: number;
+  term: number;
+  /** The newest one up to the index. */
+  configuration: Configuration | undefined;
+  bytes: number;
+  /** CRC-32 of all bytes. */
+  checksum: number;
+}
+
+/** What the leader still has begins behind the follower's log: fetch this instead (section 7). */
+export interface InstallSnapshot {
+  snapshot:
+    | Snapshot
+    | undefined;
+  /** As in AppendEntries. */
+  round: number;
+}
+
+/** A follower asks for a piece of the snapshot at (index, snapshot_term). */
+export interface SnapshotRequest {
+  index: number;
+  snapshotTerm: number;
+  offset: number;
+  /** At most so many. */
+  bytes: number;
+}
+
+export interface SnapshotChunk {
+  index: number;
+  snapshotTerm: number;
+  offset: number;
+  data: Buffer;
+  /** CRC-32 of data: a damaged chunk is dropped here, not found when all of them are there. */
+  crc32: number;
+}
+
+/** A follower's reader wants to know how far the log was committed when it asked. */
+export interface ReadIndex {
+  /** Never used again by this life of the follower. */
+  readId: number;
+}
+
+export interface ReadIndexResult {
+  readId: number;
+  readIndex: number;
+}
+
+/** Who a node is, before it is part of a cluster or to one that is not: no part of Raft. */
+export interface Hello {
+  /** Its disk belongs to a cluster: founded it or was taken in. */
+  isFormed: boolean;
+  /** Its disk may help to found one. */
+  mayFound: boolean;
+  /** Member ids of the newest configuration that it knows; empty while it is not formed. */
+  members: string[];
+  /**
+   * Not formed: the member ids, sorted, with which it agrees to found; empty while some are missing.
+   * Formed: the member ids that its cluster was founded with; empty when it does not know any more.
+   */
+  founding: string[];
+  /** Names, sorted, of the nodes that are to found the cluster. */
+  founders: string[];
+  /** To the leader: the entry at which this node built its ledger anew from its disk; 0: none. */
+  checkpointIndex: number;
+  /** 16 hexadecimal digits; empty: it could not. */
+  checkpointHash: string;
 }
 
 function createBaseEnvelope(): Envelope {
@@ -151,6 +245,27 @@ export const Envelope: MessageFns<Envelope> = {
         break;
       case "appendEntriesResult":
         AppendEntriesResult.encode(message.message.value, writer.uint32(98).fork()).join();
+        break;
+      case "timeoutNow":
+        TimeoutNow.encode(message.message.value, writer.uint32(106).fork()).join();
+        break;
+      case "installSnapshot":
+        InstallSnapshot.encode(message.message.value, writer.uint32(114).fork()).join();
+        break;
+      case "snapshotRequest":
+        SnapshotRequest.encode(message.message.value, writer.uint32(122).fork()).join();
+        break;
+      case "snapshotChunk":
+        SnapshotChunk.encode(message.message.value, writer.uint32(130).fork()).join();
+        break;
+      case "readIndex":
+        ReadIndex.encode(message.message.value, writer.uint32(138).fork()).join();
+        break;
+      case "readIndexResult":
+        ReadIndexResult.encode(message.message.value, writer.uint32(146).fork()).join();
+        break;
+      case "hello":
+        Hello.encode(message.message.value, writer.uint32(154).fork()).join();
         break;
     }
     return writer;
@@ -268,6 +383,62 @@ export const Envelope: MessageFns<Envelope> = {
             };
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.message = { $case: "timeoutNow", value: TimeoutNow.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.message = { $case: "installSnapshot", value: InstallSnapshot.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.message = { $case: "snapshotRequest", value: SnapshotRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.message = { $case: "snapshotChunk", value: SnapshotChunk.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.message = { $case: "readIndex", value: ReadIndex.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.message = { $case: "readIndexResult", value: ReadIndexResult.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.message = { $case: "hello", value: Hello.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -321,13 +492,55 @@ export const Envelope: MessageFns<Envelope> = {
         }
         break;
       }
+      case "timeoutNow": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "timeoutNow", value: TimeoutNow.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "installSnapshot": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "installSnapshot", value: InstallSnapshot.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "snapshotRequest": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "snapshotRequest", value: SnapshotRequest.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "snapshotChunk": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "snapshotChunk", value: SnapshotChunk.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "readIndex": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "readIndex", value: ReadIndex.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "readIndexResult": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "readIndexResult", value: ReadIndexResult.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "hello": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "hello", value: Hello.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseRequestVote(): RequestVote {
-  return { lastLogIndex: 0, lastLogTerm: 0, preVote: false };
+  return { lastLogIndex: 0, lastLogTerm: 0, preVote: false, transfer: false };
 }
 
 export const RequestVote: MessageFns<RequestVote> = {
@@ -340,6 +553,9 @@ export const RequestVote: MessageFns<RequestVote> = {
     }
     if (message.preVote !== false) {
       writer.uint32(24).bool(message.preVote);
+    }
+    if (message.transfer !== false) {
+      writer.uint32(32).bool(message.transfer);
     }
     return writer;
   },
@@ -381,6 +597,14 @@ export const RequestVote: MessageFns<RequestVote> = {
             message.preVote = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.transfer = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -401,6 +625,7 @@ export const RequestVote: MessageFns<RequestVote> = {
     message.lastLogIndex = object.lastLogIndex ?? 0;
     message.lastLogTerm = object.lastLogTerm ?? 0;
     message.preVote = object.preVote ?? false;
+    message.transfer = object.transfer ?? false;
     return message;
   },
 };
@@ -789,6 +1014,753 @@ export const AppendEntriesResult: MessageFns<AppendEntriesResult> = {
     message.conflictIndex = object.conflictIndex ?? 0;
     message.rejectedIndex = object.rejectedIndex ?? 0;
     message.round = object.round ?? 0;
+    return message;
+  },
+};
+
+function createBaseTimeoutNow(): TimeoutNow {
+  return {};
+}
+
+export const TimeoutNow: MessageFns<TimeoutNow> = {
+  encode(_: TimeoutNow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TimeoutNow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTimeoutNow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TimeoutNow>): TimeoutNow {
+    return TimeoutNow.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<TimeoutNow>): TimeoutNow {
+    const message = createBaseTimeoutNow();
+    return message;
+  },
+};
+
+function createBaseConfiguration(): Configuration {
+  return { voters: [], outgoing: [], learners: [] };
+}
+
+export const Configuration: MessageFns<Configuration> = {
+  encode(message: Configuration, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.voters) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.outgoing) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.learners) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Configuration {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfiguration();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.voters.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outgoing.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.learners.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Configuration>): Configuration {
+    return Configuration.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Configuration>): Configuration {
+    const message = createBaseConfiguration();
+    message.voters = object.voters?.map((e) => e) || [];
+    message.outgoing = object.outgoing?.map((e) => e) || [];
+    message.learners = object.learners?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSnapshot(): Snapshot {
+  return { index: 0, term: 0, configuration: undefined, bytes: 0, checksum: 0 };
+}
+
+export const Snapshot: MessageFns<Snapshot> = {
+  encode(message: Snapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint64(message.index);
+    }
+    if (message.term !== 0) {
+      writer.uint32(16).uint64(message.term);
+    }
+    if (message.configuration !== undefined) {
+      Configuration.encode(message.configuration, writer.uint32(26).fork()).join();
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.checksum !== 0) {
+      writer.uint32(40).uint32(message.checksum);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Snapshot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.term = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.configuration = Configuration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.checksum = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Snapshot>): Snapshot {
+    return Snapshot.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Snapshot>): Snapshot {
+    const message = createBaseSnapshot();
+    message.index = object.index ?? 0;
+    message.term = object.term ?? 0;
+    message.configuration = (object.configuration !== undefined && object.configuration !== null)
+      ? Configuration.fromPartial(object.configuration)
+      : undefined;
+    message.bytes = object.bytes ?? 0;
+    message.checksum = object.checksum ?? 0;
+    return message;
+  },
+};
+
+function createBaseInstallSnapshot(): InstallSnapshot {
+  return { snapshot: undefined, round: 0 };
+}
+
+export const InstallSnapshot: MessageFns<InstallSnapshot> = {
+  encode(message: InstallSnapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.snapshot !== undefined) {
+      Snapshot.encode(message.snapshot, writer.uint32(10).fork()).join();
+    }
+    if (message.round !== 0) {
+      writer.uint32(16).uint64(message.round);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InstallSnapshot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstallSnapshot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.snapshot = Snapshot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.round = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<InstallSnapshot>): InstallSnapshot {
+    return InstallSnapshot.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InstallSnapshot>): InstallSnapshot {
+    const message = createBaseInstallSnapshot();
+    message.snapshot = (object.snapshot !== undefined && object.snapshot !== null)
+      ? Snapshot.fromPartial(object.snapshot)
+      : undefined;
+    message.round = object.round ?? 0;
+    return message;
+  },
+};
+
+function createBaseSnapshotRequest(): SnapshotRequest {
+  return { index: 0, snapshotTerm: 0, offset: 0, bytes: 0 };
+}
+
+export const SnapshotRequest: MessageFns<SnapshotRequest> = {
+  encode(message: SnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint64(message.index);
+    }
+    if (message.snapshotTerm !== 0) {
+      writer.uint32(16).uint64(message.snapshotTerm);
+    }
+    if (message.offset !== 0) {
+      writer.uint32(24).uint64(message.offset);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(32).uint32(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.snapshotTerm = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotRequest>): SnapshotRequest {
+    return SnapshotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotRequest>): SnapshotRequest {
+    const message = createBaseSnapshotRequest();
+    message.index = object.index ?? 0;
+    message.snapshotTerm = object.snapshotTerm ?? 0;
+    message.offset = object.offset ?? 0;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseSnapshotChunk(): SnapshotChunk {
+  return { index: 0, snapshotTerm: 0, offset: 0, data: Buffer.alloc(0), crc32: 0 };
+}
+
+export const SnapshotChunk: MessageFns<SnapshotChunk> = {
+  encode(message: SnapshotChunk, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint64(message.index);
+    }
+    if (message.snapshotTerm !== 0) {
+      writer.uint32(16).uint64(message.snapshotTerm);
+    }
+    if (message.offset !== 0) {
+      writer.uint32(24).uint64(message.offset);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(34).bytes(message.data);
+    }
+    if (message.crc32 !== 0) {
+      writer.uint32(40).uint32(message.crc32);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotChunk {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotChunk();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.snapshotTerm = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.crc32 = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotChunk>): SnapshotChunk {
+    return SnapshotChunk.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotChunk>): SnapshotChunk {
+    const message = createBaseSnapshotChunk();
+    message.index = object.index ?? 0;
+    message.snapshotTerm = object.snapshotTerm ?? 0;
+    message.offset = object.offset ?? 0;
+    message.data = object.data ?? Buffer.alloc(0);
+    message.crc32 = object.crc32 ?? 0;
+    return message;
+  },
+};
+
+function createBaseReadIndex(): ReadIndex {
+  return { readId: 0 };
+}
+
+export const ReadIndex: MessageFns<ReadIndex> = {
+  encode(message: ReadIndex, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.readId !== 0) {
+      writer.uint32(8).uint64(message.readId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadIndex {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadIndex();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.readId = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadIndex>): ReadIndex {
+    return ReadIndex.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadIndex>): ReadIndex {
+    const message = createBaseReadIndex();
+    message.readId = object.readId ?? 0;
+    return message;
+  },
+};
+
+function createBaseReadIndexResult(): ReadIndexResult {
+  return { readId: 0, readIndex: 0 };
+}
+
+export const ReadIndexResult: MessageFns<ReadIndexResult> = {
+  encode(message: ReadIndexResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.readId !== 0) {
+      writer.uint32(8).uint64(message.readId);
+    }
+    if (message.readIndex !== 0) {
+      writer.uint32(16).uint64(message.readIndex);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadIndexResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadIndexResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.readId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.readIndex = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadIndexResult>): ReadIndexResult {
+    return ReadIndexResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadIndexResult>): ReadIndexResult {
+    const message = createBaseReadIndexResult();
+    message.readId = object.readId ?? 0;
+    message.readIndex = object.readIndex ?? 0;
+    return message;
+  },
+};
+
+function createBaseHello(): Hello {
+  return {
+    isFormed: false,
+    mayFound: false,
+    members: [],
+    founding: [],
+    founders: [],
+    checkpointIndex: 0,
+    checkpointHash: "",
+  };
+}
+
+export const Hello: MessageFns<Hello> = {
+  encode(message: Hello, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.isFormed !== false) {
+      writer.uint32(8).bool(message.isFormed);
+    }
+    if (message.mayFound !== false) {
+      writer.uint32(16).bool(message.mayFound);
+    }
+    for (const v of message.members) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.founding) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.founders) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.checkpointIndex !== 0) {
+      writer.uint32(48).uint64(message.checkpointIndex);
+    }
+    if (message.checkpointHash !== "") {
+      writer.uint32(58).string(message.checkpointHash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Hello {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHello();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.isFormed = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.mayFound = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.members.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.founding.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.founders.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.checkpointIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.checkpointHash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Hello>): Hello {
+    return Hello.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Hello>): Hello {
+    const message = createBaseHello();
+    message.isFormed = object.isFormed ?? false;
+    message.mayFound = object.mayFound ?? false;
+    message.members = object.members?.map((e) => e) || [];
+    message.founding = object.founding?.map((e) => e) || [];
+    message.founders = object.founders?.map((e) => e) || [];
+    message.checkpointIndex = object.checkpointIndex ?? 0;
+    message.checkpointHash = object.checkpointHash ?? "";
     return message;
   },
 };

@@ -1,0 +1,78 @@
+// The node's ledger, and the committed entries on their way into it.
+//
+// Guarantees: each entry is applied once, in order, some at a time, so that heartbeats are never
+// kept waiting by a long backlog. A restored ledger replaces all of it at once.
+// Does not own: what follows from an applied entry (driver.ts).
+
+import type { CommandBody } from "../ledger/command.ts";
+import { apply, type Ledger } from "../ledger/ledger.ts";
+import type { Change, Result } from "../ledger/result.ts";
+import { entryBytes } from "../raft/log.ts";
+import { type Entry, EntryKind, type LogIndex } from "../raft/message.ts";
+import { decodeCommand } from "./command-codec.ts";
+
+/** In one turn of the loop. */
+const BATCH_ENTRIES_MAX = 1_000;
+
+export interface AppliedEntry {
+  readonly entry: Entry;
+  /** Null for an entry that is not the ledger's. */
+  readonly body: CommandBody | null;
+  readonly result: Result | null;
+  /** The ledger's own: to be read before the next entry is applied. */
+  readonly changes: readonly Change[];
+}
+
+export class Applier {
+  readonly #onApplied: (applied: AppliedEntry) => void;
+  #ledger: Ledger;
+  #waiting: Entry[] = [];
+  #lastApplied: LogIndex;
+
+  constructor(ledger: Ledger, lastApplied: LogIndex, onApplied: (applied: AppliedEntry) => void) {
+    this.#ledger = ledger;
+    this.#lastApplied = lastApplied;
+    this.#onApplied = onApplied;
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  get lastApplied(): LogIndex {
+    return this.#lastApplied;
+  }
+
+  hand(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#waiting.push(entry);
+  }
+
+  /** The ledger counts commands only: behind the last one there may be other entries. */
+  restore(ledger: Ledger, index: LogIndex): void {
+    this.#ledger = ledger;
+    this.#waiting = [];
+    this.#lastApplied = index;
+  }
+
+  /** Bytes of the entries that were applied; 0: none waited. */
+  advance(): number {
+    const entries = this.#waiting.splice(0, BATCH_ENTRIES_MAX);
+    let bytes = 0;
+    for (const entry of entries) {
+      this.#apply(entry);
+      bytes += entryBytes(entry);
+    }
+    return bytes;
+  }
+
+  #apply(entry: Entry): void {
+    this.#lastApplied = entry.index;
+    if (entry.kind !== EntryKind.Command) {
+      this.#onApplied({ entry, body: null, result: null, changes: [] });
+      return;
+    }
+    const command = decodeCommand(entry.data);
+    const { result, changes } = apply(this.#ledger, entry.index, command);
+    this.#onApplied({ entry, body: command.body, result, changes });
+  }
+}

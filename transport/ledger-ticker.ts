@@ -1,0 +1,71 @@
+// What a leader proposes by itself: its first command, and a tick as soon as something in the
+// ledger is due, one at a time.
+//
+// Guarantees: a leader whose first command was refused (it was handing over, or overloaded)
+// proposes it again: without it, nothing would fall due for the rest of the term. A wall clock that
+// leapt forward is told to the ledger before the tick, so that no lease ends because it was set.
+// Does not own: what these commands bring about (ledger/tick.ts).
+
+import type { CommandBody } from "../ledger/command.ts";
+import { type Ledger, nextDueMs } from "../ledger/ledger.ts";
+import type { RequestId } from "../raft/input.ts";
+import type { LeaderClock } from "./leader-clock.ts";
+
+export interface LedgerTickerOptions {
+  readonly nodeName: string;
+  readonly clock: LeaderClock;
+  readonly propose: (body: CommandBody) => RequestId;
+}
+
+export class LedgerTicker {
+  readonly #options: LedgerTickerOptions;
+  /** The tick that is proposed and not applied yet. */
+  #openId: RequestId | null = null;
+  /** The command that opens the term, proposed last. */
+  #termId: RequestId | null = null;
+  /** It was refused. */
+  #mustOpenTerm = false;
+
+  constructor(options: LedgerTickerOptions) {
+    this.#options = options;
+  }
+
+  /** This node is the leader of a new term. */
+  elected(): void {
+    this.#openId = null;
+    this.#openTerm();
+  }
+
+  /** Only while this node is the leader. */
+  reopen(): void {
+    if (this.#mustOpenTerm) this.#openTerm();
+  }
+
+  #openTerm(): void {
+    const { propose, nodeName } = this.#options;
+    this.#mustOpenTerm = false;
+    this.#termId = propose({ kind: "open-term", leader: nodeName });
+  }
+
+  /** Only while leading. */
+  advance(ledger: Ledger): void {
+    const { clock, propose } = this.#options;
+    if (this.#openId !== null) return;
+    const dueMs = nextDueMs(ledger);
+    if (dueMs === null || dueMs > clock.nowMs()) return;
+    if (clock.takeLeap()) this.#openTerm();
+    this.#openId = propose({ kind: "tick" });
+  }
+
+  refused(requestId: RequestId): void {
+    if (requestId === this.#openId) this.#openId = null;
+    if (requestId !== this.#termId) return;
+    this.#termId = null;
+    this.#mustOpenTerm = true;
+  }
+
+  /** The tick was applied. */
+  ended(): void {
+    this.#openId = null;
+  }
+}

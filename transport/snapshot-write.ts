@@ -1,0 +1,161 @@
+// The records of a snapshot, written as the messages of protos/ledger/v1/snapshot.proto.
+//
+// By hand (proto-writer.ts): a node has several hundred thousand jobs to write while it serves.
+// Guarantees: equal records give equal bytes. The numbers are the proto's.
+// Does not own: the file around the records (snapshot-codec.ts).
+
+import type { Kind } from "../ledger/command.ts";
+import type { Counts } from "../ledger/counts.ts";
+import type { Backoff, JobError, Receipt } from "../ledger/job.ts";
+import type { Asked, KeptAttempt, KeptJob } from "../ledger/kept-job.ts";
+import type { SnapshotHead, SnapshotKind, SnapshotRecord } from "../ledger/snapshot.ts";
+import type { ProtoWriter } from "./proto-writer.ts";
+import { COUNTS, OUTCOME_TO_WIRE, RECORD, STATE_TO_WIRE } from "./snapshot-fields.ts";
+
+export function writeRecord(writer: ProtoWriter, record: SnapshotRecord): void {
+  const start = writer.openRecord();
+  switch (record.kind) {
+    case "head":
+      writeHead(writer, record);
+      break;
+    case "kind":
+      writeKind(writer, record);
+      break;
+    case "job":
+      writeJob(writer, record.job);
+      break;
+    case "queue":
+      writer.uints(1, record.numbers);
+      break;
+  }
+  writer.closeRecord(start, RECORD[record.kind]);
+}
+
+/** `records`: how many were written before. */
+export function writeTrailer(writer: ProtoWriter, records: number): void {
+  const start = writer.openRecord();
+  writer.uint(1, records);
+  writer.closeRecord(start, RECORD.trailer);
+}
+
+function writeHead(writer: ProtoWriter, head: SnapshotHead): void {
+  writer.uint(1, head.appliedIndex);
+  writer.uint(2, head.clockMs);
+  writer.uint(3, head.termOpenedMs);
+  writer.uint(4, head.lastPlace);
+  writer.uint(5, head.receiptsMax);
+  writer.uint(6, head.kindCount);
+  const start = writer.open(7);
+  for (const [name, field] of Object.entries(COUNTS)) {
+    writer.uint(field, head.counts[name as keyof Counts]);
+  }
+  writer.close(start);
+}
+
+function writeKind(writer: ProtoWriter, { latest, queues }: SnapshotKind): void {
+  const start = writer.open(1);
+  writeDefaults(writer, latest);
+  writer.close(start);
+  writer.texts(2, queues);
+}
+
+/** The log's own message, ledger.v1.Kind. */
+function writeDefaults(writer: ProtoWriter, kind: Kind): void {
+  writer.text(1, kind.kind);
+  writer.text(2, kind.queue);
+  writer.uint(3, kind.maxAttempts);
+  writeBackoff(writer, 4, kind.backoff);
+  writer.uint(5, kind.attemptTimeoutMs);
+  writer.texts(6, kind.lockTemplates);
+}
+
+function writeJob(writer: ProtoWriter, job: KeptJob): void {
+  writer.text(1, job.id);
+  writer.uint(2, job.logIndex);
+  writer.text(3, job.kind);
+  writer.text(4, job.queue);
+  if (job.payload.length > 0) writer.bytes(5, job.payload);
+  writer.uint(6, STATE_TO_WIRE[job.state]);
+  writer.uint(7, job.createdMs);
+  writer.uint(8, job.runAtMs);
+  writer.uint(9, job.endMs);
+  writer.uint(10, job.changeIndex);
+  writer.uint(11, job.dispatch);
+  writer.uint(12, job.maxAttempts);
+  writeBackoff(writer, 13, job.backoff);
+  for (const attempt of job.attempts) writeAttempt(writer, 14, attempt);
+  writer.bytes(15, job.result);
+  writeError(writer, 16, job.error);
+  writer.sint(17, job.priority);
+  writer.uint(18, job.attemptTimeoutMs);
+  writer.texts(19, job.lockKeys);
+  writer.text(20, job.idempotencyKey);
+  writer.text(21, job.traceparent);
+  writeAsked(writer, 22, job.asked);
+  for (const receipt of job.receipts) writeReceipt(writer, 23, receipt);
+  writer.uint(24, job.refusedCount);
+  writer.text(25, job.refusedStartId);
+  writer.text(26, job.parkedFor);
+  writer.uint(27, job.place);
+  writer.uint(28, job.claimExpiryMs);
+  writer.uint(29, job.keysUntilMs);
+}
+
+function writeAttempt(writer: ProtoWriter, field: number, attempt: KeptAttempt): void {
+  const start = writer.open(field);
+  writer.text(1, attempt.worker);
+  writer.uint(2, attempt.token);
+  writer.text(3, attempt.startId);
+  writer.uint(4, attempt.startMs);
+  writer.uint(5, attempt.leaseMs);
+  writer.uint(6, attempt.leaseExpiryMs);
+  writer.uint(7, attempt.endMs);
+  writer.uint(8, OUTCOME_TO_WIRE[attempt.outcome]);
+  writeError(writer, 9, attempt.error);
+  if (attempt.answer !== null) {
+    const answer = writer.open(10);
+    writer.uint(1, STATE_TO_WIRE[attempt.answer.state]);
+    writer.uint(2, attempt.answer.nextAttemptMs);
+    writer.close(answer);
+  }
+  writer.close(start);
+}
+
+function writeAsked(writer: ProtoWriter, field: number, asked: Asked): void {
+  const start = writer.open(field);
+  writer.text(1, asked.queue);
+  writer.uint(2, asked.runAtMs);
+  writer.uint(3, asked.maxAttempts);
+  writeBackoff(writer, 4, asked.backoff);
+  writer.uint(5, asked.attemptTimeoutMs);
+  writer.texts(6, asked.lockKeys);
+  writer.close(start);
+}
+
+function writeReceipt(writer: ProtoWriter, field: number, receipt: Receipt): void {
+  const start = writer.open(field);
+  writer.uint(1, receipt.token);
+  writer.uint(2, receipt.currentToken);
+  writer.text(3, receipt.worker);
+  writer.uint(4, OUTCOME_TO_WIRE[receipt.tried]);
+  writer.uint(5, receipt.refusedMs);
+  writer.close(start);
+}
+
+function writeBackoff(writer: ProtoWriter, field: number, backoff: Backoff | null): void {
+  if (backoff === null) return;
+  const start = writer.open(field);
+  writer.uint(1, backoff.initialMs);
+  writer.double(2, backoff.multiplier);
+  writer.uint(3, backoff.maxMs);
+  writer.close(start);
+}
+
+function writeError(writer: ProtoWriter, field: number, error: JobError | null): void {
+  if (error === null) return;
+  const start = writer.open(field);
+  writer.text(1, error.code);
+  writer.text(2, error.message);
+  writer.bool(3, error.retryable);
+  writer.close(start);
+}
