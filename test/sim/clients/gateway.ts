@@ -1,0 +1,156 @@
+// A client that submits jobs, looks at them and cancels some.
+//
+// Guarantees: a submission with a key is repeated with that key, also after another gateway's
+// submission of the same job; of one without, each try may become a job of its own, and the history
+// names each. Does not own: running jobs (worker.ts).
+
+import type { JobSpec } from "../../../ledger/command.ts";
+import { bytes, kindOf, specOf } from "../../unit/ledger/world.ts";
+import type { JobCall } from "../linearizability/job-call.ts";
+import { Caller, type Clients } from "./caller.ts";
+
+export const KINDS = [
+  kindOf({ backoff: { initialMs: 50, multiplier: 2, maxMs: 1_000 }, attemptTimeoutMs: 8_000 }),
+  kindOf({ kind: "print", maxAttempts: 2, lockTemplates: ["doc:{doc}"] }),
+  kindOf({ kind: "now", maxAttempts: 4, backoff: { initialMs: 0, multiplier: 1, maxMs: 0 } }),
+];
+
+type SubmitCall = Extract<JobCall, { kind: "submit" }>;
+
+interface Submission {
+  readonly spec: JobSpec;
+  readonly call: SubmitCall;
+}
+
+/** What all gateways share: jobs that were heard of, and submissions that may come again. */
+export class JobBoard {
+  readonly ids: string[] = [];
+  readonly submissions: Submission[] = [];
+  count = 0;
+}
+
+export class Gateway {
+  readonly #clients: Clients;
+  readonly #board: JobBoard;
+  #caller: Caller;
+  #life = 0;
+  readonly #name: string;
+  isDraining = false;
+
+  constructor(clients: Clients, board: JobBoard, name: string) {
+    this.#clients = clients;
+    this.#board = board;
+    this.#name = name;
+    this.#caller = new Caller(clients, name);
+  }
+
+  /** Kinds are registered first: by every gateway, which changes nothing the second time. */
+  start(): void {
+    const life = this.#life;
+    this.#caller.command(
+      { kind: "register-kinds", kinds: KINDS },
+      () => null,
+      (outcome) => {
+        if (life !== this.#life) return;
+        if (outcome === null) this.start();
+        else this.#thinkThenAct();
+      },
+    );
+  }
+
+  /** What it has called stays unanswered; it begins anew under the same name. */
+  crash(): void {
+    this.#life += 1;
+    this.#caller.isStopped = true;
+    this.#caller = new Caller(this.#clients, `${this.#name}.${this.#life}`);
+    const { sim } = this.#clients;
+    sim.scheduler.after(sim.random.workload.between(50, 1000), () => this.start());
+  }
+
+  #thinkThenAct(): void {
+    const { sim } = this.#clients;
+    const life = this.#life;
+    const { thinkMs } = sim.options.workload;
+    sim.scheduler.after(sim.random.workload.exponential(thinkMs), () => {
+      if (life === this.#life && !this.isDraining) this.#act();
+    });
+  }
+
+  #act(): void {
+    const { sim } = this.#clients;
+    const { workload: random } = sim.random;
+    const { readShare, cancelShare } = sim.options.workload;
+    const life = this.#life;
+    const next = (): void => {
+      if (life === this.#life) this.#thinkThenAct();
+    };
+    const draw = random.fraction();
+    const known = this.#known();
+    if (known !== undefined && draw < readShare) this.#caller.read(known, next);
+    else if (known !== undefined && draw < readShare + cancelShare) this.#cancel(known, next);
+    else this.#submit(next);
+  }
+
+  /** Mostly a recent one: old jobs have ended. */
+  #known(): string | undefined {
+    const { ids } = this.#board;
+    const { workload: random } = this.#clients.sim.random;
+    return random.chance(0.8) ? random.pick(ids.slice(-8)) : random.pick(ids);
+  }
+
+  #cancel(jobId: string, next: () => void): void {
+    this.#caller.command(
+      { kind: "cancel-job", jobId, reason: "asked" },
+      () => ({ kind: "cancel", jobId }),
+      next,
+    );
+  }
+
+  #submit(next: () => void): void {
+    const { workload: random } = this.#clients.sim.random;
+    const earlier = random.pick(this.#board.submissions.slice(-12));
+    const isAgain = earlier !== undefined && random.chance(0.15);
+    const { spec, call } = isAgain ? earlier : this.#newSubmission();
+    const body = { kind: "submit-jobs", jobs: [spec] } as const;
+    // Without a key each copy may be a job of its own: the history gives each a name.
+    const told = (copy: string): JobCall =>
+      spec.idempotencyKey === "" ? { ...call, key: `${call.key} ${copy}` } : call;
+    this.#caller.command(body, told, (outcome) => {
+      if (outcome?.kind === "submitted") this.#board.ids.push(outcome.jobId);
+      next();
+    });
+  }
+
+  #newSubmission(): Submission {
+    const { sim } = this.#clients;
+    const { workload: random } = sim.random;
+    const { keyShare, lockKeys } = sim.options.workload;
+    this.#board.count += 1;
+    const number = this.#board.count;
+    const kind = random.one(["mail", "mail", "print", "now"]);
+    const maxAttempts = random.whole(1, 4);
+    const hasKey = random.chance(keyShare);
+    const isDelayed = random.chance(0.1);
+    const runAtMs = isDelayed
+      ? Math.floor(1_700_000_000_000 + sim.scheduler.nowMs + random.between(100, 4000))
+      : 0;
+    const spec = specOf({
+      kind,
+      payload: bytes({ doc: `d${random.whole(1, lockKeys)}`, number }),
+      lockKeys: random.chance(0.4) ? [`k${random.whole(1, lockKeys)}`] : [],
+      runAtMs,
+      maxAttempts,
+      idempotencyKey: hasKey ? `key-${number}` : "",
+    });
+    const call: SubmitCall = {
+      kind: "submit",
+      key: `key-${number}`,
+      spec: `${number}`,
+      maxAttempts,
+      isDelayed,
+    };
+    const submission = { spec, call };
+    if (hasKey) this.#board.submissions.push(submission);
+    return submission;
+  }
+}

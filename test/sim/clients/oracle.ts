@@ -1,0 +1,91 @@
+// Cheap truths about what clients were told, checked at once and at the end.
+//
+// Guarantees: what is acknowledged is committed at that moment, is in the final ledger once, and
+// stays; a read has applied all that was acknowledged before it began (I14); a key names one job
+// for ever (I15); a token is given once; a job ends as it was told (I16, I17).
+// Does not own: the order of everything (linearizability/).
+
+import { isTerminal } from "../../../ledger/job.ts";
+import type { LogIndex } from "../../../raft/message.ts";
+import type { Applied } from "../answer.ts";
+import type { JobCall } from "../linearizability/job-call.ts";
+import type { Sim } from "../sim.ts";
+import { demand } from "../violation.ts";
+
+export class Oracle {
+  /** The highest index that any client was told of. */
+  acknowledgedIndex: LogIndex = 0;
+  readonly #sim: Sim;
+  /** Key to the job that it was told. */
+  readonly #submitted = new Map<string, string>();
+  readonly #finished = new Map<string, string>();
+  readonly #tokens = new Map<number, string>();
+
+  constructor(sim: Sim) {
+    this.#sim = sim;
+  }
+
+  get submittedIds(): readonly string[] {
+    return [...this.#submitted.values()];
+  }
+
+  acknowledged(call: JobCall | null, index: LogIndex, outcome: Applied): void {
+    const { history } = this.#sim.checker;
+    demand(index <= history.length, "I6 acknowledged-uncommitted", `index ${index}`);
+    this.acknowledgedIndex = Math.max(this.acknowledgedIndex, index);
+    if (call === null) return;
+    if (outcome.kind === "submitted" && call.kind === "submit") {
+      const known = this.#submitted.get(call.key);
+      const isSame = known === undefined || known === outcome.jobId;
+      demand(isSame, "I15 one-job-a-key", `${call.key} is ${known} and ${outcome.jobId}`);
+      this.#submitted.set(call.key, outcome.jobId);
+      this.#sim.tally.add("count.submissions");
+    }
+    if (outcome.kind === "started" && call.kind === "start") {
+      const owner = `${call.jobId} ${call.startId}`;
+      const known = this.#tokens.get(outcome.token);
+      const isOnce = known === undefined || known === owner;
+      demand(isOnce, "I16 token-once", `${outcome.token} is ${known}'s and ${owner}'s`);
+      this.#tokens.set(outcome.token, owner);
+      this.#sim.tally.add("count.attempts-started");
+    }
+    if (outcome.kind === "finished" && call.kind === "finish" && isTerminal(outcome.state)) {
+      const ending = `${outcome.state} ${call.body}`;
+      const known = this.#finished.get(call.jobId) ?? ending;
+      demand(known === ending, "I16 one-result", `${call.jobId} ends ${known} and ${ending}`);
+      this.#finished.set(call.jobId, ending);
+      this.#sim.tally.add("count.results");
+    }
+    if (outcome.kind === "fenced") this.#sim.tally.add("count.fenced");
+  }
+
+  readAnswered(call: JobCall | null, appliedIndex: LogIndex, floor: LogIndex): void {
+    demand(appliedIndex >= floor, "I14 stale-read", () => {
+      return `${call?.kind} at ${appliedIndex}, ${floor} was acknowledged before`;
+    });
+    this.#sim.tally.add("count.reads");
+  }
+
+  /** After everything: what was promised is there. */
+  finalCheck(): void {
+    const { canon } = this.#sim.checker.history;
+    const { jobs, jobsById } = canon.ledger;
+    const byKey = new Map<string, number>();
+    for (const { idempotencyKey: key } of jobs) {
+      if (key !== "") byKey.set(key, (byKey.get(key) ?? 0) + 1);
+    }
+    for (const [key, jobId] of this.#submitted) {
+      const job = jobsById.get(jobId);
+      demand(job !== undefined, "durability", `${jobId} was accepted, and is not there`);
+      const isKeyed = job.idempotencyKey !== "";
+      const isOnce = !isKeyed || (job.idempotencyKey === key && byKey.get(key) === 1);
+      demand(isOnce, "I15 one-job-a-key", `${key}: ${byKey.get(key)} jobs`);
+    }
+    for (const [jobId, ending] of this.#finished) {
+      const job = jobsById.get(jobId);
+      demand(job !== undefined, "durability", `${jobId} has ended, and is not there`);
+      const isSame = ending.startsWith(`${job.state} `);
+      demand(isSame, "I17 terminal-stays", `${jobId}: ${ending}, now ${job.state}`);
+    }
+  }
+}
