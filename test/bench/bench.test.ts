@@ -16,6 +16,9 @@ beforeAll(async () => {
     sections: SECTIONS,
     seconds: 0.3,
     kills: 1,
+    nodes: 3,
+    mebibytes: 1,
+    entries: 20_000,
     concurrency: 8,
     profileDir: null,
     report: (line) => said.push(line),
@@ -34,16 +37,26 @@ describe("a short run of the benchmark", () => {
       "measuring latency",
       "measuring throughput",
       "measuring failover",
+      "measuring snapshot",
       "measuring bare BullMQ",
     ]);
   });
 
   test("has every figure of every section, from samples, without failures", () => {
-    const names = SECTIONS.map((section) => report.figures[section]?.map(({ what }) => what));
+    // How large a snapshot is depends on what the sections before it have submitted.
+    const names = SECTIONS.map((section) =>
+      report.figures[section]?.map(({ what }) => what.replace(/\d+ MiB/, "some MiB")),
+    );
     expect(names).toEqual([
       ["SayHello, 1 in flight", "SayHello, 64 in flight"],
       ["SubmitJobs accepted, window 512", "SubmitJobs recorded, of the same"],
       ["kill -9 of the leader to the next accepted job"],
+      [
+        "a wiped node votes again behind a snapshot of some MiB",
+        "jobs accepted meanwhile",
+        "elections meanwhile",
+        "restart behind a snapshot of 20000 entries, some MiB",
+      ],
       [
         "bare BullMQ add to completed, 1 in flight",
         "bare BullMQ add to completed, 64 in flight",
@@ -54,7 +67,9 @@ describe("a short run of the benchmark", () => {
       ],
     ]);
     const figures = Object.values(report.figures).flat();
-    expect(figures.filter((figure) => countOf(figure) < 1)).toEqual([]);
+    // A follower that is wiped and comes back deposes nobody, unless the machine is very busy.
+    const counted = figures.filter(({ what }) => what !== "elections meanwhile");
+    expect(counted.filter((figure) => countOf(figure) < 1)).toEqual([]);
     expect(figures.filter(({ failures }) => failures !== 0)).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 // `npm run bench`: latency, throughput and failover of the whole stack, and bare BullMQ beside it.
 //
-//   npm run bench -- --only failover --kills 50
+//   npm run bench -- --only failover --kills 200 --nodes 5
+//   npm run bench -- --only snapshot --mebibytes 100 --entries 1000000
 //   npm run bench -- --only latency --only throughput --seconds 20 --json figures.json
 //
 // About three minutes by default. Exit code 0 whatever the figures are; it fails only when it
@@ -16,8 +17,11 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "8" },
     kills: { type: "string", default: "20" },
+    nodes: { type: "string", default: "3" },
+    mebibytes: { type: "string", default: "100" },
+    entries: { type: "string", default: "1000000" },
     concurrency: { type: "string", default: "50" },
-    /** latency, throughput, failover or bullmq; may be given more than once. */
+    /** latency, throughput, failover, snapshot or bullmq; may be given more than once. */
     only: { type: "string", multiple: true, default: [...SECTIONS] },
     /** Also write the report here. */
     json: { type: "string" },
@@ -26,9 +30,11 @@ const { values } = parseArgs({
   },
 });
 
-function positive(name: "seconds" | "kills" | "concurrency"): number {
+type NumberName = "seconds" | "kills" | "nodes" | "mebibytes" | "entries" | "concurrency";
+
+function positive(name: NumberName, most = 1_000): number {
   const value = Number(values[name]);
-  if (!(value > 0 && value <= 1_000)) throw new RangeError(`--${name} is a number from 0 to 1000`);
+  if (!(value > 0 && value <= most)) throw new RangeError(`--${name} is a number up to ${most}`);
   return value;
 }
 
@@ -42,6 +48,9 @@ const report = await runBench({
   sections: values.only.map(sectionOf),
   seconds: positive("seconds"),
   kills: positive("kills"),
+  nodes: positive("nodes", 9),
+  mebibytes: positive("mebibytes"),
+  entries: positive("entries", 10_000_000),
   concurrency: positive("concurrency"),
   profileDir: values.profile === undefined ? null : resolve(values.profile),
   report: (line) => process.stderr.write(`${line}\n`),

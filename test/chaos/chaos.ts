@@ -1,91 +1,155 @@
-// A chaos run: steady load on a whole stack, a fault every few seconds, then the audit.
+// A chaos run: steady load on a whole stack, one fault after the other, then the audit.
 //
-// Guarantees: bounded in time and count; only loopback; the report says what was accepted,
-// recorded, lost, refused as late, and how long each fault kept callers waiting.
+// Guarantees: bounded in time and count; only loopback. Between two faults the cluster has become
+// whole: the same members, all voting, in contact and caught up. A fault that does not heal, or
+// whose check fails, ends the faults, not the audit. The nodes that it added are ended.
 
-import type { LedgerCounts } from "../../protos/gen/quorumq/v1/cluster_service.ts";
+import { setTimeout as delay } from "node:timers/promises";
 import { connectJobs } from "../../transport/grpc/client.ts";
 import type { LocalStack } from "../support/stack.ts";
 import { type Audit, audit } from "./audit.ts";
-import { type Fault, type FaultReport, inflict } from "./fault.ts";
+import { ClientHistory } from "./client-history.ts";
+import { clusterNow, insist, storeIdOf, untilWhole } from "./cluster.ts";
+import { Dice } from "./dice.ts";
+import { ExtraNodes } from "./extra-nodes.ts";
+import { clusterOf, type Fault, type World } from "./fault.ts";
 import { Load, type LoadReport } from "./load.ts";
+import { Parts } from "./parts.ts";
 
 export interface ChaosOptions {
   readonly stack: LocalStack;
+  /** What the stack was started with, for nodes that are added to it. */
+  readonly nodeEnv: Readonly<Record<string, string>>;
+  /** 3, which the stack has, or more, which are added first. */
+  readonly nodes: number;
   readonly jobsPerSecond: number;
-  readonly faults: readonly Fault[];
+  readonly seed: number;
+  /** In this order; the run ends with it, or when the time is over. */
+  readonly faults: (dice: Dice) => Iterable<Fault>;
+  readonly durationMs: number;
   /** Jobs that must be accepted between one fault and the next. */
   readonly jobsBetweenFaults: number;
   readonly report: (line: string) => void;
 }
 
+export interface FaultReport {
+  readonly fault: string;
+  readonly victim: string;
+  /** From the strike to the next job that was submitted and accepted after it. */
+  readonly acceptedAfterMs: number;
+  /** The same from the healing on. */
+  readonly acceptedAfterHealMs: number;
+  /** From the healing until the cluster was whole. */
+  readonly wholeAfterMs: number;
+  /** Nodes that have another disk than before. */
+  readonly newDisks: readonly string[];
+  /** The longest time without an accepted job, from before the strike to the end. */
+  readonly gapMs: number;
+}
+
 export interface ChaosReport {
+  readonly seed: number;
+  readonly tookMs: number;
   readonly load: Omit<LoadReport, "accepted">;
   readonly audit: Audit;
   readonly faults: readonly FaultReport[];
+  /** What went wrong with faults themselves. */
+  readonly failures: readonly string[];
 }
 
+const WHOLE_TIMEOUT_MS = 90_000;
+
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { stack, report } = options;
+  const { stack, seed, nodeEnv } = options;
   const connection = connectJobs({ address: stack.address });
+  const founders = stack.processes("node").map(({ id }) => id);
+  const extras = new ExtraNodes(stack, nodeEnv, founders, () => undefined);
+  const parts = new Parts(stack, extras);
   try {
-    const load = new Load(connection.jobs, options.jobsPerSecond);
-    const faults: FaultReport[] = [];
-    for (const fault of options.faults) {
-      await acceptedJobs(load, options.jobsBetweenFaults);
-      const outcome = await inflict(fault, stack, connection, load);
-      faults.push(outcome);
-      report(
-        `kill -9 ${fault} (${outcome.id}): next job accepted after ${outcome.acceptedAfterMs} ms`,
-      );
-    }
-    await acceptedJobs(load, options.jobsBetweenFaults);
-    const { accepted, ...totals } = await load.stop();
-    report(`${accepted.length} jobs accepted; waiting for their results`);
-    const verdict = await audit(connection, accepted);
-    return { load: totals, audit: verdict, faults };
+    const members = Array.from({ length: options.nodes }, (_, at) => `n${at + 1}`);
+    const dice = new Dice(seed);
+    const world: World = { parts, connection, dice, members, nodeEnv };
+    await grow(world, members.slice(founders.length));
+    return await run(world, options);
   } finally {
+    await extras.stopAll();
     connection.close();
   }
 }
 
-async function acceptedJobs(load: Load, count: number): Promise<void> {
-  for (let accepted = 0; accepted < count; accepted += 1) await load.untilAccepted();
+async function grow({ parts, connection, members }: World, nodeIds: string[]): Promise<void> {
+  if (nodeIds.length === 0) return;
+  await Promise.all(nodeIds.map((id) => parts.extras.start(id)));
+  await insist(WHOLE_TIMEOUT_MS, () => connection.cluster.addNode({ nodeIds }));
+  await untilWhole(connection.cluster, members, WHOLE_TIMEOUT_MS);
 }
 
-/** As lines for people. */
-export function linesOf({ load, audit: verdict, faults }: ChaosReport): readonly string[] {
-  const { counts } = verdict;
-  const codes = Object.entries(load.codes).map(([code, count]) => `${code} ${count}`);
-  return [
-    `accepted        ${verdict.accepted}`,
-    `recorded once   ${verdict.recordedOnce}`,
-    `lost            ${verdict.lost.length}`,
-    `wrong           ${verdict.wrong.length}`,
-    `refused as late ${counts.refusedLate}`,
-    `attempts        ${attemptsLine(counts)}`,
-    `answers         ${codes.join(", ")}`,
-    `faults          ${faults.length}, longest without an accepted job ${load.gapMsMax} ms`,
-  ];
-}
-
-function attemptsLine({ attemptsStarted, attemptsLost }: LedgerCounts): string {
-  return `${attemptsStarted} started, ${attemptsLost} lost with their worker`;
-}
-
-/** Why the run failed; empty when it did not. */
-export function failuresOf({ load, audit: verdict }: ChaosReport): readonly string[] {
-  const { counts } = verdict;
-  const failures = [
-    ...load.failures,
-    ...verdict.lost.map((id) => `lost: ${id}`),
-    ...verdict.wrong.map((what) => `wrong: ${what}`),
-    ...verdict.confused,
-  ];
-  // The stack's own greeting is a job, too; anything else in the ledger nobody asked for.
-  const ended = counts.succeeded + counts.failed + counts.cancelled;
-  if (counts.recorded !== ended - counts.cancelled) {
-    failures.push(`recorded ${counts.recorded} results for ${ended} ended jobs`);
+async function run(world: World, options: ChaosOptions): Promise<ChaosReport> {
+  const { connection, dice } = world;
+  const { report, seed, jobsPerSecond, jobsBetweenFaults, durationMs } = options;
+  const startedMs = performance.now();
+  const history = new ClientHistory();
+  const loadDice = new Dice(seed + 1);
+  const load = new Load({ jobs: connection.jobs, jobsPerSecond, history, dice: loadDice });
+  const faults: FaultReport[] = [];
+  const failures: string[] = [];
+  try {
+    for (const fault of options.faults(dice)) {
+      await load.untilMoreAccepted(jobsBetweenFaults);
+      if (performance.now() - startedMs >= durationMs) break;
+      const outcome = await inflict(fault, world, load);
+      faults.push(outcome);
+      report(lineOf(outcome, performance.now() - startedMs));
+    }
+    await load.untilMoreAccepted(jobsBetweenFaults);
+  } catch (error) {
+    failures.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    report(`FAILED ${failures.at(-1)}`);
   }
-  return failures;
+  const { accepted, ...totals } = await load.stop();
+  report(`${accepted.length} jobs accepted; waiting for their ends`);
+  const verdict = await audit(connection, accepted, history);
+  const tookMs = Math.round(performance.now() - startedMs);
+  return { seed, tookMs, load: totals, audit: verdict, faults, failures };
+}
+
+/** Strikes, heals, and waits until all is as before and a job has been accepted since. */
+async function inflict(fault: Fault, world: World, load: Load): Promise<FaultReport> {
+  const beginMs = performance.now();
+  try {
+    const before = await clusterNow(clusterOf(world));
+    const wound = await fault.strike(world);
+    const accepted = load.untilAccepted();
+    // Looked at below; until then it must not count as unhandled.
+    accepted.catch(() => undefined);
+    await delay(fault.holdMs);
+    const healMs = performance.now();
+    const acceptedAfterHeal = load.untilAccepted();
+    acceptedAfterHeal.catch(() => undefined);
+    await wound.heal();
+    const isOver = wound.isOver?.bind(wound);
+    const after = await untilWhole(clusterOf(world), world.members, WHOLE_TIMEOUT_MS, isOver);
+    const wholeAfterMs = Math.round(performance.now() - healMs);
+    return {
+      fault: fault.name,
+      victim: wound.victim,
+      acceptedAfterMs: Math.round(await accepted),
+      acceptedAfterHealMs: Math.round(await acceptedAfterHeal),
+      wholeAfterMs,
+      newDisks: world.members.filter((id) => storeIdOf(before, id) !== storeIdOf(after, id)),
+      gapMs: load.gapMs(beginMs, performance.now()),
+    };
+  } catch (error) {
+    throw new Error(`${fault.name}: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
+  }
+}
+
+function lineOf(outcome: FaultReport, atMs: number): string {
+  const { fault, victim, acceptedAfterMs, wholeAfterMs, newDisks, gapMs } = outcome;
+  const at = `${(atMs / 1_000).toFixed(0)} s`.padStart(6);
+  const times = `accepted after ${acceptedAfterMs} ms, whole ${wholeAfterMs} ms after healing`;
+  const disks = newDisks.length === 0 ? "" : `, new disk of ${newDisks.join(" ")}`;
+  return `${at}  ${fault} (${victim}): ${times}, longest gap ${gapMs} ms${disks}`;
 }

@@ -1,49 +1,51 @@
-// Faults for the real processes of a stack: each is a kill -9 of one of them.
+// What a fault is: something that goes wrong in real processes, and how it is made good again.
 //
-// Guarantees: a fault has ended when the stack runs the process again and callers are accepted.
+// Guarantees: a fault draws its victim from the seed's dice; whatever it leaves wrong is undone by
+// its wound's `heal`, which the run calls also when something failed meanwhile.
+// Does not own: which faults there are (faults.ts), when they happen (schedule.ts, chaos.ts).
 
+import type { GetClusterResponse } from "../../protos/gen/quorumq/v1/cluster_service.ts";
 import type { JobsConnection } from "../../transport/grpc/client.ts";
-import type { LocalStack } from "../support/stack.ts";
-import type { Load } from "./load.ts";
+import { type ClusterClient, clusterNow } from "./cluster.ts";
+import type { Dice } from "./dice.ts";
+import type { Parts } from "./parts.ts";
 
-export const FAULTS = ["leader", "follower", "gateway", "worker", "rabbitmq", "redis"] as const;
-export type Fault = (typeof FAULTS)[number];
-
-export interface FaultReport {
-  readonly fault: Fault;
-  readonly id: string;
-  /** From the kill to the next accepted job. */
-  readonly acceptedAfterMs: number;
+export interface World {
+  readonly parts: Parts;
+  readonly connection: JobsConnection;
+  readonly dice: Dice;
+  /** The members of the cluster while nothing is wrong. */
+  readonly members: readonly string[];
+  /** Settings of every node, for those that a fault starts itself. */
+  readonly nodeEnv: Readonly<Record<string, string>>;
 }
 
-export async function leaderOf(cluster: JobsConnection["cluster"]): Promise<string> {
-  const { leaderId } = await cluster.getCluster({}, { timeoutMs: 30_000 });
-  return leaderId;
+export interface Wound {
+  /** Which process, and what else is worth telling. */
+  readonly victim: string;
+  /** Takes the cause away. Resolves when what was ended runs again. */
+  heal(): Promise<void>;
+  /** On top of a whole cluster. */
+  isOver?(view: GetClusterResponse): boolean;
 }
 
-async function victimOf(
-  fault: Fault,
-  stack: LocalStack,
-  cluster: JobsConnection["cluster"],
-): Promise<string> {
-  if (fault === "rabbitmq" || fault === "redis" || fault === "gateway") return fault;
-  if (fault === "worker") return stack.processes("worker")[0]?.id ?? "w1";
-  const leader = await leaderOf(cluster);
-  if (fault === "leader") return leader;
-  const followers = stack.processes("node").filter(({ id }) => id !== leader);
-  return followers[0]?.id ?? leader;
+export interface Fault {
+  /** "kill leader" */
+  readonly name: string;
+  /** From the strike to the healing. */
+  readonly holdMs: number;
+  strike(world: World): Promise<Wound>;
 }
 
-/** Kills, then waits until the process is back and a job has been accepted after the kill. */
-export async function inflict(
-  fault: Fault,
-  stack: LocalStack,
-  connection: JobsConnection,
-  load: Load,
-): Promise<FaultReport> {
-  const id = await victimOf(fault, stack, connection.cluster);
-  const pid = stack.kill(id, "SIGKILL");
-  const accepted = load.untilAccepted();
-  await stack.restarted(id, pid);
-  return { fault, id, acceptedAfterMs: Math.round(await accepted) };
+export type Rank = "leader" | "follower" | "node";
+
+/** The node of this rank; of several, one by chance. */
+export async function nodeOfRank(world: World, rank: Rank): Promise<string> {
+  const leader = (await clusterNow(clusterOf(world))).leaderId;
+  if (rank === "leader") return leader;
+  return world.dice.from(world.members.filter((id) => rank === "node" || id !== leader));
+}
+
+export function clusterOf({ connection }: World): ClusterClient {
+  return connection.cluster;
 }

@@ -1,26 +1,25 @@
-// Callers that submit jobs at a steady rate and do what the README tells them on an error.
+// Callers that come at a steady rate, and what became of them.
 //
 // Guarantees: arrivals do not wait for answers (an open loop), so a stalled pipeline meets a crowd.
-// Each caller keeps one idempotency key and asks again on a retryable code until it is accepted;
-// every code that any caller saw is counted, and a code that is not retryable is kept in full.
-// Does not own: what happens to the pipeline meanwhile (fault.ts), nor the verdict (audit.ts).
+// Every code that any caller saw is counted; when jobs were accepted is known for the whole run.
+// Does not own: what a caller does (caller.ts), what happens to the pipeline meanwhile (fault.ts),
+// the verdict (audit.ts).
 
-import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { JobSpec } from "../../protos/gen/quorumq/v1/job.ts";
 import type { JobsConnection } from "../../transport/grpc/client.ts";
-import { PipelineError } from "../../transport/pipeline-error.ts";
+import { type AcceptedJob, Caller } from "./caller.ts";
+import type { ClientHistory } from "./client-history.ts";
+import type { Dice } from "./dice.ts";
+import { planOf } from "./job-mix.ts";
 
-const RETRYABLE = new Set<string>(["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"]);
-const CALL_TIMEOUT_MS = 5_000;
-/** A caller gives up after this: then the run has failed. */
-const CALLER_PATIENCE_MS = 90_000;
 const TURN_MS = 20;
+const ACCEPTED_TIMEOUT_MS = 150_000;
 
-export interface AcceptedJob {
-  readonly jobId: string;
-  readonly logIndex: number;
-  readonly key: string;
+export interface LoadOptions {
+  readonly jobs: JobsConnection["jobs"];
+  readonly jobsPerSecond: number;
+  readonly history: ClientHistory;
+  readonly dice: Dice;
 }
 
 export interface LoadReport {
@@ -40,22 +39,19 @@ interface Waiter {
 }
 
 export class Load {
-  readonly #jobs: JobsConnection["jobs"];
-  readonly #jobsPerSecond: number;
+  readonly #options: LoadOptions;
   readonly #accepted: AcceptedJob[] = [];
+  readonly #acceptedAtMs: number[] = [performance.now()];
   readonly #codes: Record<string, number> = {};
   readonly #failures: string[] = [];
   readonly #callers = new Set<Promise<void>>();
   readonly #waiters = new Set<Waiter>();
   #submitted = 0;
-  #lastAcceptedMs = performance.now();
-  #gapMsMax = 0;
   #isRunning = true;
   readonly #arrivals: Promise<void>;
 
-  constructor(jobs: JobsConnection["jobs"], jobsPerSecond: number) {
-    this.#jobs = jobs;
-    this.#jobsPerSecond = jobsPerSecond;
+  constructor(options: LoadOptions) {
+    this.#options = options;
     this.#arrivals = this.#arrive();
   }
 
@@ -65,7 +61,31 @@ export class Load {
    */
   untilAccepted(): Promise<number> {
     const sinceMs = performance.now();
-    return new Promise((resolve) => this.#waiters.add({ sinceMs, resolve }));
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const timer = setTimeout(() => {
+      reject(new Error(`no job accepted within ${ACCEPTED_TIMEOUT_MS} ms`));
+    }, ACCEPTED_TIMEOUT_MS);
+    this.#waiters.add({ sinceMs, resolve });
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  /** Resolves when so many more have been accepted. */
+  async untilMoreAccepted(count: number): Promise<void> {
+    const enough = this.#accepted.length + count;
+    while (this.#accepted.length < enough) await this.untilAccepted();
+  }
+
+  /** The longest time within these in which nobody was accepted. */
+  gapMs(fromMs: number, toMs: number): number {
+    let gap = 0;
+    let lastMs = fromMs;
+    for (const atMs of this.#acceptedAtMs) {
+      if (atMs <= fromMs) continue;
+      if (atMs >= toMs) break;
+      gap = Math.max(gap, atMs - lastMs);
+      lastMs = atMs;
+    }
+    return Math.round(Math.max(gap, toMs - lastMs));
   }
 
   /** No more arrivals; resolves when every caller has been accepted or has given up. */
@@ -73,89 +93,52 @@ export class Load {
     this.#isRunning = false;
     await this.#arrivals;
     await Promise.all(this.#callers);
+    const [firstMs = 0] = this.#acceptedAtMs;
     return {
       submitted: this.#submitted,
       accepted: this.#accepted,
       codes: this.#codes,
       failures: this.#failures,
-      gapMsMax: Math.round(this.#gapMsMax),
+      gapMsMax: this.gapMs(firstMs, this.#acceptedAtMs.at(-1) ?? firstMs),
     };
   }
 
   async #arrive(): Promise<void> {
     const startedMs = performance.now();
     while (this.#isRunning) {
-      const due = Math.floor(((performance.now() - startedMs) / 1_000) * this.#jobsPerSecond);
-      while (this.#submitted < due) {
-        const caller: Promise<void> = this.#call(jobSpec(this.#submitted)).finally(() =>
-          this.#callers.delete(caller),
-        );
-        this.#callers.add(caller);
-        this.#submitted += 1;
-      }
+      const dueMs = performance.now() - startedMs;
+      const due = Math.floor((dueMs / 1_000) * this.#options.jobsPerSecond);
+      while (this.#submitted < due) this.#begin();
       await delay(TURN_MS);
     }
   }
 
-  async #call(job: JobSpec): Promise<void> {
-    const untilMs = performance.now() + CALLER_PATIENCE_MS;
-    for (let tries = 1; performance.now() < untilMs; tries += 1) {
-      const callMs = performance.now();
-      try {
-        const { jobId, logIndex } = await this.#jobs.submitJob(
-          { job },
-          { timeoutMs: CALL_TIMEOUT_MS },
-        );
-        this.#count("OK");
-        this.#noteAccepted({ jobId, logIndex, key: job.idempotencyKey }, callMs);
-        return;
-      } catch (error) {
-        const failure = PipelineError.from(error);
-        this.#count(failure.code);
-        if (!RETRYABLE.has(failure.code)) {
-          this.#failures.push(failure.message);
-          return;
-        }
-        await delay(Math.min(100 * 2 ** tries, 1_000) * (0.5 + Math.random() / 2));
-      }
-    }
-    this.#failures.push(`not accepted within ${CALLER_PATIENCE_MS} ms: ${job.idempotencyKey}`);
+  #begin(): void {
+    const { jobs, history, dice } = this.#options;
+    const caller = new Caller({
+      jobs,
+      history,
+      name: `c${this.#submitted}`,
+      plan: planOf(this.#submitted, dice),
+      countCode: (code) => {
+        this.#codes[code] = (this.#codes[code] ?? 0) + 1;
+      },
+      onAccepted: (job, calledAtMs) => this.#noteAccepted(job, calledAtMs),
+      onFailure: (what) => this.#failures.push(what),
+    });
+    const running: Promise<void> = caller.run().finally(() => this.#callers.delete(running));
+    this.#callers.add(running);
+    this.#submitted += 1;
   }
 
-  #count(code: string): void {
-    this.#codes[code] = (this.#codes[code] ?? 0) + 1;
-  }
-
-  #noteAccepted(job: AcceptedJob, callMs: number): void {
+  #noteAccepted(job: AcceptedJob, calledAtMs: number): void {
     const nowMs = performance.now();
-    this.#gapMsMax = Math.max(this.#gapMsMax, nowMs - this.#lastAcceptedMs);
-    this.#lastAcceptedMs = nowMs;
+    this.#acceptedAtMs.push(nowMs);
     this.#accepted.push(job);
     for (const waiter of this.#waiters) {
-      if (callMs < waiter.sinceMs) continue;
+      if (calledAtMs < waiter.sinceMs) continue;
       this.#waiters.delete(waiter);
       waiter.resolve(nowMs - waiter.sinceMs);
     }
   }
-}
-
-/** Nine small readings for each charge, which needs a lock and fails now and then. */
-function jobSpec(number: number): JobSpec {
-  const isCharge = number % 10 === 9;
-  const payload = isCharge
-    ? { orderId: `o-${number}`, accountId: `a-${number % 50}`, amountCents: 100 }
-    : { deviceId: `d-${number % 200}`, at: number + 1, celsius: 20 };
-  return {
-    kind: isCharge ? "charge-order" : "ingest-reading",
-    queue: "",
-    payload: Buffer.from(JSON.stringify(payload)),
-    priority: 0,
-    runAt: undefined,
-    // Faults use attempts up, and the example's payment step fails: enough for all of them.
-    maxAttempts: 50,
-    backoff: undefined,
-    attemptTimeout: undefined,
-    lockKeys: [],
-    idempotencyKey: randomUUID(),
-  };
 }

@@ -1,39 +1,67 @@
-// `npm run chaos`: the long run. Exit code 1 when a job was lost, doubled or wrong.
+// `npm run chaos`: the long run. Exit code 1 when a job was lost, doubled or wrong, when two nodes'
+// ledgers differ, or when what callers saw fits no order.
 //
-//   npm run chaos -- --rounds 5 --rate 200
+//   npm run chaos -- --minutes 15 --rate 200
+//   npm run chaos -- --rounds 1 --only kill        faults whose names begin with a word
 //
-// A round is one kill -9 each of leader, follower, gateway, worker, RabbitMQ and Redis.
+// A round is each fault once (faults.ts), in an order drawn from the seed.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { LocalStack } from "../support/stack.ts";
-import { failuresOf, linesOf, runChaos } from "./chaos.ts";
-import { FAULTS } from "./fault.ts";
+import { type ChaosReport, runChaos } from "./chaos.ts";
+import { ALL_FAULTS } from "./faults.ts";
+import { diskFaultVariables } from "./parts.ts";
+import { failuresOf, linesOf } from "./report.ts";
+import { scheduled } from "./schedule.ts";
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string" },
+    minutes: { type: "string" },
     rate: { type: "string", default: "200" },
-    between: { type: "string", default: "600" },
+    between: { type: "string", default: "400" },
+    nodes: { type: "string", default: "3" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    only: { type: "string", multiple: true, default: [] },
+    json: { type: "boolean", default: false },
   },
 });
 
+/** With --json, standard output is the report and nothing else. */
 function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  (values.json ? process.stderr : process.stdout).write(`${line}\n`);
 }
 
+const faults = ALL_FAULTS.filter(
+  ({ name }) => values.only.length === 0 || values.only.some((word) => name.startsWith(word)),
+);
+if (faults.length === 0) throw new Error(`no fault's name begins with ${values.only.join(", ")}`);
+const minutes = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes);
+const roundsUnlessTold = values.minutes === undefined ? 1 : Number.POSITIVE_INFINITY;
+const rounds = values.rounds === undefined ? roundsUnlessTold : Number(values.rounds);
+
 const dir = mkdtempSync(join(tmpdir(), "quorumq-chaos-"));
-const stack = await LocalStack.start({ dir, flags: ["--lease-ms", "3000"] });
-say(`stack in ${dir}`);
+// Small, so that every node takes a snapshot and drops its log every few seconds.
+const nodeEnv = { ...diskFaultVariables(dir), QUORUMQ_SNAPSHOT_LOG_BYTES: String(256 * 1024) };
+const stack = await LocalStack.start({ dir, flags: ["--lease-ms", "3000"], env: nodeEnv });
+// The stack ends with this process, also when it is told to end half-way.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void stack.stop().finally(() => process.exit(1)));
+}
+say(`stack in ${dir}, seed ${values.seed}`);
 let isWell = false;
 try {
-  const rounds = Array.from({ length: Number(values.rounds) }, () => FAULTS);
-  const report = await runChaos({
+  const report: ChaosReport = await runChaos({
     stack,
+    nodeEnv,
+    nodes: Number(values.nodes),
     jobsPerSecond: Number(values.rate),
-    faults: rounds.flat(),
+    seed: Number(values.seed),
+    faults: (dice) => scheduled(faults, dice, rounds),
+    durationMs: minutes * 60_000,
     jobsBetweenFaults: Number(values.between),
     report: say,
   });
@@ -41,6 +69,7 @@ try {
   const failures = failuresOf(report);
   for (const failure of failures.slice(0, 20)) say(`FAILED ${failure}`);
   isWell = failures.length === 0;
+  if (values.json) process.stdout.write(`${JSON.stringify({ isWell, ...report }, null, 2)}\n`);
 } finally {
   await stack.stop();
 }
