@@ -204,7 +204,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
         replace: "  return index >= 0 && term >= 0 && (snapshot ?? formerSnapshot) !== null;",
       },
     ],
-    caughtBy: LIVENESS,
+    caughtBy: [...LIVENESS, "I22 ends"],
     seedsMax: 2000,
   },
 ];
