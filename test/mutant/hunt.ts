@@ -14,6 +14,8 @@ import type { Workspace } from "./workspace.ts";
 /** A seed takes well under a second; a busy machine is slow, and a loop never ends. */
 const SEED_MS_MAX = 240_000;
 const HEAP_MB_MAX = 1_500;
+/** With the core's assertions off: enough to see who else notices, without an hour of seeds. */
+export const OBSERVER_SEEDS_MAX = 50;
 
 export interface Verdict {
   /** tested: no seed showed it, but the test that it names fails. */
@@ -35,7 +37,11 @@ export async function hunt(workspace: Workspace, mutant: Mutant, cap: number): P
     return isNoticed ? { ...verdict, kind: "tested" } : verdict;
   }
   if (verdict.invariant?.startsWith("core ") !== true) return verdict;
-  const { invariant, seeds } = await look(workspace, silenced(mutant), cap);
+  const { invariant, seeds } = await look(
+    workspace,
+    silenced(mutant),
+    Math.min(cap, OBSERVER_SEEDS_MAX),
+  );
   return { ...verdict, observer: { invariant, seeds } };
 }
 

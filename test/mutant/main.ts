@@ -1,6 +1,7 @@
 // `npm run mutants`: plants each bug, lets the simulator look for it, and writes the table.
 //
 //   npm run mutants -- [--only NAME,NAME] [--seeds N] [--jobs J] [--json] [--no-control] [--keep]
+//                      [--log FILE]     verdicts are kept there: a run that was ended goes on
 //
 // Guarantees: the sources as they are run over the same seeds first, and must hold, or nothing that
 // follows would mean anything. Exit code 0 only if every mutant was caught by what it names, or is
@@ -12,6 +13,7 @@ import { hunt, runSeeds, type Verdict } from "./hunt.ts";
 import { type Mutant, seedsMaxOf } from "./mutant.ts";
 import { MUTANTS } from "./mutants.ts";
 import { type Row, tableOf } from "./table.ts";
+import { VerdictLog } from "./verdict-log.ts";
 import { Workspace } from "./workspace.ts";
 
 process.exitCode = await main(process.argv.slice(2));
@@ -26,6 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
       json: { type: "boolean", default: false },
       "no-control": { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
+      log: { type: "string" },
     },
   });
   const chosen = choose(values.only);
@@ -37,7 +40,8 @@ async function main(args: readonly string[]): Promise<number> {
   const cap = Number(values.seeds);
   const controlSeeds = values["no-control"] ? 0 : Math.min(cap, mostSeeds(chosen));
   if (controlSeeds > 0 && !(await isSound(controlSeeds))) return 1;
-  const rows = await huntAll(chosen, cap, Number(values.jobs));
+  const log = new VerdictLog(values.log ?? null);
+  const rows = await huntAll(chosen, cap, Number(values.jobs), log);
   process.stdout.write(values.json ? jsonOf(rows) : tableOf({ rows, controlSeeds }));
   return rows.every(isAccounted) ? 0 : 1;
 }
@@ -89,15 +93,22 @@ async function isSound(seeds: number): Promise<boolean> {
   }
 }
 
-async function huntAll(mutants: readonly Mutant[], cap: number, jobs: number): Promise<Row[]> {
+async function huntAll(
+  mutants: readonly Mutant[],
+  cap: number,
+  jobs: number,
+  log: VerdictLog,
+): Promise<Row[]> {
   const verdicts = new Map<Mutant, Verdict>();
   const waiting = [...mutants];
   const work = async (): Promise<void> => {
     const workspace = new Workspace();
     try {
       for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-        const verdict = await hunt(workspace, mutant, cap);
+        const known = log.verdictOn(mutant);
+        const verdict = known ?? (await hunt(workspace, mutant, cap));
         verdicts.set(mutant, verdict);
+        if (known === null) log.add(mutant, verdict);
         const { kind, invariant, seeds, text } = verdict;
         const words = kind === "caught" ? "" : ` ${text.slice(0, 300)}`;
         say(`${kind} ${mutant.name}: ${invariant ?? "nothing"}, seed ${seeds}${words}`);

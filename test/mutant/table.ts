@@ -30,7 +30,7 @@ Each row is one bug that a real system has had, or could have, put into the sour
 until an invariant is violated. What is not caught is below the table, with the reason.
 
 \`\`\`sh
-npm run --silent mutants > docs/mutants.md     # --only NAME,NAME for some of them
+npm run --silent mutants -- --log verdicts.jsonl > docs/mutants.md   # --only NAME,NAME for some
 \`\`\`
 
 - ${rows.length} bugs, **${caught.length} caught (${share} %)**.
@@ -67,7 +67,9 @@ function linkTo(path: string): string {
 function elseOf(observer: Verdict["observer"]): string {
   if (observer === undefined) return "";
   const { invariant, seeds } = observer;
-  return invariant === null ? "; else nothing" : `; else ${invariant}, seed ${seeds}`;
+  return invariant === null
+    ? `; else nothing in ${seeds} seeds`
+    : `; else ${invariant}, seed ${seeds}`;
 }
 
 function survivorsOf(rows: readonly Row[]): string {

@@ -246,7 +246,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
         replace: "end.error.retryable && job.attemptsUsed <= job.maxAttempts",
       },
     ],
-    caughtBy: [...WRONG, HISTORY],
+    caughtBy: ["I19 snapshot-restores", ...WRONG, HISTORY],
   },
   {
     name: "lease-by-the-replicas-clock",

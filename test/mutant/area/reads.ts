@@ -144,6 +144,9 @@ export const READ_MUTANTS: readonly Mutant[] = [
     ],
     caughtBy: STALE,
     seedsMax: 2000,
+    survives:
+      "the answer to a question of an earlier life has to arrive after the next life asked under " +
+      "the same id; that the product never does is in test/unit/transport/open-calls.test.ts",
   },
   {
     name: "lost-read-never-refused",
