@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { packageRoot } from "./package-root.ts";
 import { runStep } from "./run-step.ts";
 
-/** Read by transport/grpc for reflection. */
+/** Read by transport/descriptor-set.ts, for reflection and for HTTP. */
 const ASSETS = ["protos/gen/descriptor.binpb"];
 
 const root = packageRoot();

@@ -1,21 +1,31 @@
-// The commands about jobs: submit, get, wait, list, cancel.
+// The commands about jobs: submit, get, wait, list, cancel, retry.
 //
 // Guarantees: the answer goes to stdout in the form asked for, and nothing else does. A job that
 // ended as FAILED or CANCELLED makes submit --wait and wait exit with 3. The id of a submitted job
 // is told on stderr before the wait, so that it is known also when the wait times out.
 // Does not own: how an answer looks (output.ts); refusals, which are thrown (exit-code.ts).
 
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { type Job, JobSpec, JobState } from "../protos/gen/quorumq/v1/job.ts";
+import { ChildFailurePolicy, type Job, JobSpec, JobState } from "../protos/gen/quorumq/v1/job.ts";
+import { RetryJobsRequest } from "../protos/gen/quorumq/v1/job_service.ts";
 import { Code, PipelineError } from "../transport/pipeline-error.ts";
+import { durationOf } from "../transport/result-codec.ts";
 import type { Ask, AskCommand } from "./ask.ts";
 import { ExitCode, UsageError } from "./exit-code.ts";
-import { printJob, printJobs, printSubmitted } from "./output.ts";
+import {
+  CHILDREN_SHOWN_MAX,
+  printChildren,
+  printJob,
+  printJobs,
+  printSubmitted,
+} from "./output.ts";
+import { printJson, printLine } from "./print.ts";
 
-export const JOB_COMMANDS = { submit, get, wait, list, cancel } as const satisfies Readonly<
-  Record<string, AskCommand>
->;
+export const JOB_COMMANDS = {
+  ...{ submit, get, wait, list, cancel, retry, redrive },
+} as const satisfies Readonly<Record<string, AskCommand>>;
 
 async function submit(ask: Ask): Promise<ExitCode> {
   const { connection, options, form, timeoutMs } = ask;
@@ -30,11 +40,13 @@ async function submit(ask: Ask): Promise<ExitCode> {
 }
 
 async function get({ connection, words, form, timeoutMs }: Ask): Promise<ExitCode> {
-  const answer = await connection.jobs.getJob(
-    { jobId: words[0] ?? "" },
-    { timeoutMs: timeoutMs() },
-  );
-  printJob(present(answer.job), form);
+  const read = async (jobId: string): Promise<Job> =>
+    present((await connection.jobs.getJob({ jobId }, { timeoutMs: timeoutMs() })).job);
+  const job = await read(words[0] ?? "");
+  printJob(job, form);
+  if (form === "text") {
+    printChildren(await Promise.all(job.childJobIds.slice(0, CHILDREN_SHOWN_MAX).map(read)));
+  }
   return ExitCode.Ok;
 }
 
@@ -74,10 +86,52 @@ async function cancel({ connection, options, words, form, timeoutMs }: Ask): Pro
   return ExitCode.Ok;
 }
 
-async function specOf({ words, options }: Ask): Promise<JobSpec> {
+async function retry({ connection, words, options, form, timeoutMs }: Ask): Promise<ExitCode> {
+  const requestId = String(options["requestId"] ?? "");
+  const answer = await connection.jobs.retryJob(
+    { jobId: words[0] ?? "", requestId },
+    { timeoutMs: timeoutMs() },
+  );
+  printJob(present(answer.job), form);
+  return ExitCode.Ok;
+}
+
+/** Piece by piece: each is one call of one request. */
+async function redrive({ connection, options, form, timeoutMs }: Ask): Promise<ExitCode> {
+  const request = RetryJobsRequest.fromPartial({
+    state: stateNamed(String(options["state"])),
+    kind: String(options["kind"] ?? ""),
+    queue: String(options["queue"] ?? ""),
+    errorCode: String(options["error"] ?? ""),
+    createdFrom: dateOption(options["createdFrom"]),
+    createdBefore: dateOption(options["createdBefore"]),
+    requestId: randomUUID(),
+  });
+  let retried = 0;
+  let pageToken = "";
+  do {
+    const call = { timeoutMs: timeoutMs() };
+    const piece = await connection.jobs.retryJobs({ ...request, pageToken }, call);
+    retried += piece.retriedCount;
+    pageToken = piece.nextPageToken;
+    if (pageToken !== "") process.stderr.write(`retried ${retried} so far\n`);
+  } while (pageToken !== "");
+  if (form === "json") printJson({ retried });
+  else printLine(`retried ${retried}`);
+  return ExitCode.Ok;
+}
+
+function dateOption(value: unknown): Date | undefined {
+  return value instanceof Date ? value : undefined;
+}
+
+/** Also of a schedule's job. */
+export async function specOf({ words, options }: Pick<Ask, "words" | "options">): Promise<JobSpec> {
   const [kind = "", payloadWord] = words;
   const delaySeconds = options["delay"];
+  const totalSeconds = options["totalTimeout"];
   const locks = options["lock"];
+  const children = options["child"];
   return JobSpec.fromPartial({
     kind,
     queue: String(options["queue"] ?? ""),
@@ -86,10 +140,24 @@ async function specOf({ words, options }: Ask): Promise<JobSpec> {
     maxAttempts: Number(options["maxAttempts"] ?? 0),
     lockKeys: Array.isArray(locks) ? locks.map(String) : [],
     idempotencyKey: String(options["key"] ?? ""),
+    ...(totalSeconds === undefined
+      ? {}
+      : { totalTimeout: durationOf(Math.ceil(Number(totalSeconds) * 1_000)) }),
+    children: Array.isArray(children) ? await Promise.all(children.map(String).map(childOf)) : [],
+    ...(options["runParent"] === true
+      ? { onChildFailure: ChildFailurePolicy.CHILD_FAILURE_POLICY_RUN_PARENT }
+      : {}),
     ...(delaySeconds === undefined
       ? {}
       : { runAt: new Date(Date.now() + Number(delaySeconds) * 1_000) }),
   });
+}
+
+/** "square={"n":3}", or a kind alone for a job without payload. */
+async function childOf(word: string): Promise<JobSpec> {
+  const [kind = "", ...rest] = word.split("=");
+  const payload = rest.length === 0 ? "" : await payloadOf(rest.join("="));
+  return JobSpec.fromPartial({ kind, payload: Buffer.from(payload) });
 }
 
 /** Checked here too: a shell's quoting is the likeliest mistake, and this names it. */

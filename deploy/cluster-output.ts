@@ -86,6 +86,7 @@ function printCounts({ counts }: GetClusterResponse): void {
     finished: `${counts?.succeeded ?? 0} succeeded, ${counts?.failed ?? 0} failed, ${
       counts?.cancelled ?? 0
     } cancelled`,
+    forgotten: String(counts?.forgotten ?? 0),
     "refused late": String(counts?.refusedLate ?? 0),
   });
 }

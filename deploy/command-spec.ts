@@ -15,7 +15,7 @@ export type Action = (
 
 export interface Spec {
   /** The noun that the command is under, as in `quorumq cluster add`. */
-  readonly group?: "cluster" | "ledger";
+  readonly group?: "cluster" | "ledger" | "lock" | "queue" | "schedule";
   readonly words: string;
   readonly help: string;
   readonly settings: readonly SettingName[];
@@ -56,6 +56,13 @@ export function asking(
 export function positive(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError("not above 0");
+  return value;
+}
+
+/** As JavaScript reads it, such as 2026-11-25T18:00:00Z. */
+export function time(text: string): Date {
+  const value = new Date(text);
+  if (Number.isNaN(value.getTime())) throw new InvalidArgumentError("not a time");
   return value;
 }
 

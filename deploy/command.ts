@@ -14,11 +14,15 @@ import {
   output,
   positive,
   type Spec,
+  time,
   timeout,
 } from "./command-spec.ts";
 import { loadConfig } from "./config.ts";
 import { ExitCode } from "./exit-code.ts";
+import { LOCK_SPECS } from "./lock-spec.ts";
 import { OPERATOR_SPECS } from "./operator-spec.ts";
+import { QUEUE_SPECS } from "./queue-spec.ts";
+import { SCHEDULE_SPECS } from "./schedule-spec.ts";
 import { environmentOf, flagOf, SETTINGS, type SettingName } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -29,10 +33,13 @@ const COMMON: readonly SettingName[] = [
 const GROUPS: Readonly<Record<NonNullable<Spec["group"]>, string>> = {
   cluster: "see and steer the quorum",
   ledger: "read and check what the quorum decided",
+  lock: "see who holds which lock key, and hold one",
+  queue: "see, pause, limit and drain the queues",
+  schedule: "have jobs made by a cron or at an interval",
 };
 
 function job(
-  name: "submit" | "get" | "wait" | "list" | "cancel",
+  name: "submit" | "get" | "wait" | "list" | "cancel" | "retry" | "redrive",
   words: string,
   help: string,
   options: readonly Option[] = [],
@@ -46,11 +53,18 @@ function job(
 const SPECS: readonly Spec[] = [
   {
     words: "dev [file...]",
-    help: "run the whole stack on this machine: nodes, a gateway, 2 workers with your job files",
+    help: "run the whole stack here: nodes, a gateway, a console, 2 workers with your job files",
     settings: [
-      ...(["amqpUrl", "redisUrl", "grpcPort", "logLevel", "shutdownGraceMs"] as const),
-      ...(["concurrency", "leaseMs", "electionTimeoutMs", "heartbeatIntervalMs"] as const),
-      "snapshotLogBytes",
+      ...(["amqpUrl", "redisUrl", "grpcPort", "consolePort", "logLevel"] as const),
+      ...([
+        "concurrency",
+        "leaseMs",
+        "redisLocks",
+        "electionTimeoutMs",
+        "heartbeatIntervalMs",
+      ] as const),
+      ...(["snapshotLogBytes", "shutdownGraceMs"] as const),
+      ...(["retentionMs", "retentionJobsMax", "keyRetentionMs"] as const),
     ],
     options: [
       new Option("--fresh", "begin with empty state"),
@@ -68,6 +82,7 @@ const SPECS: readonly Spec[] = [
       ...COMMON,
       ...(["redisUrl", "nodeId", "members", "dataDir", "snapshotLogBytes"] as const),
       ...(["electionTimeoutMs", "heartbeatIntervalMs"] as const),
+      ...(["retentionMs", "retentionJobsMax", "keyRetentionMs"] as const),
     ],
     required: ["nodeId", "dataDir"],
     action: async (config) => (await import("./member.ts")).runMember(config),
@@ -75,13 +90,19 @@ const SPECS: readonly Spec[] = [
   {
     words: "gateway",
     help: "run a gRPC gateway",
-    settings: [...COMMON, "gatewayId", "grpcHost", "grpcPort"],
+    settings: [...COMMON, "redisUrl", "gatewayId", "grpcHost", "grpcPort"],
     action: async (config) => (await import("./gateway.ts")).runGateway(config),
+  },
+  {
+    words: "console",
+    help: "run an HTTP entry: the same calls as REST and JSON",
+    settings: [...COMMON, "consoleId", "consoleHost", "consolePort"],
+    action: async (config) => (await import("./console.ts")).runConsole(config),
   },
   {
     words: "worker <file...>",
     help: "run the jobs that these files define",
-    settings: [...COMMON, "redisUrl", "workerId", "concurrency", "leaseMs"],
+    settings: [...COMMON, "redisUrl", "workerId", "concurrency", "leaseMs", "redisLocks"],
     action: async (config, _options, files) =>
       (await import("./worker.ts")).runWorker(config, files),
   },
@@ -95,8 +116,13 @@ const SPECS: readonly Spec[] = [
       new Option("--key <key>", "idempotency key: the same key submits once"),
       new Option("--priority <number>", "0 to 1000, higher runs earlier").argParser(natural),
       new Option("--delay <seconds>", "run not before this time from now").argParser(positive),
+      new Option("--total-timeout <seconds>", "fail it when it has not ended by then").argParser(
+        positive,
+      ),
       new Option("--max-attempts <number>", "attempts, if not the kind's own").argParser(natural),
       new Option("--lock <key...>", "keys that only one running job may hold"),
+      new Option("--child <kind=payload...>", "jobs that have to end before it runs"),
+      new Option("--run-parent", "run it also when a child fails"),
     ],
   ),
   job("get", "get <id>", "show a job"),
@@ -110,6 +136,22 @@ const SPECS: readonly Spec[] = [
     new Option("--limit <number>", "at most this many").argParser(natural).default(20),
   ]),
   job("cancel", "cancel <id>", "cancel a job", [new Option("--reason <text>", "why")]),
+  job("retry", "retry <id>", "run a job again that has failed or was cancelled", [
+    new Option("--request-id <id>", "name of this retry: the same name retries once"),
+  ]),
+  job("redrive", "redrive", "retry all jobs that have failed, or those that match", [
+    new Option("--state <state>", "jobs in this state")
+      .choices(["failed", "cancelled"])
+      .default("failed"),
+    new Option("--kind <kind>", "only jobs of this kind"),
+    new Option("--queue <name>", "only jobs of this queue"),
+    new Option("--error <code>", "only jobs with this error code"),
+    new Option("--created-from <time>", "only jobs created then or later").argParser(time),
+    new Option("--created-before <time>", "only jobs created before").argParser(time),
+  ]),
+  ...LOCK_SPECS,
+  ...QUEUE_SPECS,
+  ...SCHEDULE_SPECS,
   ...OPERATOR_SPECS,
   {
     words: "health",

@@ -1,8 +1,9 @@
 // `quorumq dev`: the whole stack on this machine, each part a process of its own.
 //
 // Guarantees: one stack a folder. Ready means that a real greeting went through. A part that dies
-// is started again with the same data. The first Ctrl-C drains from the entry inwards: gateway,
-// workers, nodes, Redis, RabbitMQ; the second ends everything at once; nothing is left running.
+// is started again with the same data. The first Ctrl-C drains from the entry inwards: gateway and
+// console, workers, nodes, Redis, RabbitMQ; the second ends everything at once; nothing is left
+// running.
 // Does not own: the parts (local/*), what they are composed of (member.ts, gateway.ts, worker.ts).
 
 import { join, resolve } from "node:path";
@@ -24,7 +25,7 @@ const WORKER_IDS = ["w1", "w2"];
 const JOB_FILES = ["handlers/greet", "examples/charge-order", "examples/ingest-reading"];
 /** From the entry inwards: what is left must still be there for what drains before it. */
 const STOP_ORDER: readonly (readonly Role[])[] = [
-  ["gateway"],
+  ["gateway", "console"],
   ["worker"],
   ["node"],
   ["redis"],
@@ -42,6 +43,7 @@ interface Dev {
   readonly nodeIds: readonly string[];
   readonly backing: Backing;
   readonly grpcPort: number;
+  readonly consolePort: number;
   readonly moved: readonly string[];
   readonly supervisor: Supervisor;
   readonly shutdown: Shutdown;
@@ -89,6 +91,7 @@ async function prepare(
   });
   const moved = [...backing.moved];
   const grpcPort = await portNear("gRPC", config.grpcPort, moved);
+  const consolePort = await portNear("console", config.consolePort, moved);
   const supervisor = new Supervisor({
     backoffMs: { first: 200, max: 5_000 },
     steadyMs: 10_000,
@@ -107,6 +110,7 @@ async function prepare(
     nodeIds,
     backing,
     grpcPort,
+    consolePort,
     moved,
     supervisor,
     shutdown,
@@ -123,7 +127,7 @@ async function bringUp(dev: Dev): Promise<void> {
     say(`starting ${backing.services.map(({ id }) => id).join(" and ")} …`);
     await Promise.all(backing.services.map((service) => supervisor.keep(service)));
   }
-  say("starting nodes, gateway and workers …");
+  say("starting nodes, gateway, console and workers …");
   await Promise.all(ownServices(dev).map((service) => supervisor.keep(service)));
   const greeting = await greet({
     address: `127.0.0.1:${dev.grpcPort}`,
@@ -134,7 +138,8 @@ async function bringUp(dev: Dev): Promise<void> {
   process.stdout.write(banner(dev, greeting));
 }
 
-function ownServices({ config, layout, files, nodeIds, backing, grpcPort }: Dev): Service[] {
+function ownServices(dev: Dev): Service[] {
+  const { config, layout, files, nodeIds, backing, grpcPort, consolePort } = dev;
   const cluster = clusterName(layout);
   const env = {
     ...withoutSettings(process.env),
@@ -145,7 +150,11 @@ function ownServices({ config, layout, files, nodeIds, backing, grpcPort }: Dev)
     QUORUMQ_SHUTDOWN_GRACE_MS: String(config.shutdownGraceMs),
     QUORUMQ_CONCURRENCY: String(config.concurrency),
     QUORUMQ_LEASE_MS: String(config.leaseMs),
+    QUORUMQ_REDIS_LOCKS: config.redisLocks ? "on" : "off",
     QUORUMQ_SNAPSHOT_LOG_BYTES: String(config.snapshotLogBytes),
+    QUORUMQ_RETENTION_MS: String(config.retentionMs),
+    QUORUMQ_RETENTION_JOBS_MAX: String(config.retentionJobsMax),
+    QUORUMQ_KEY_RETENTION_MS: String(config.keyRetentionMs),
     QUORUMQ_ELECTION_TIMEOUT_MS: String(config.electionTimeoutMs),
     QUORUMQ_HEARTBEAT_INTERVAL_MS: String(config.heartbeatIntervalMs),
   };
@@ -173,16 +182,18 @@ function ownServices({ config, layout, files, nodeIds, backing, grpcPort }: Dev)
       own("node", id, ["node", "--node-id", id, ...members, "--data-dir", layout.nodeDir(id)]),
     ),
     own("gateway", "gateway", ["gateway", "--grpc-port", String(grpcPort)]),
+    own("console", "console", ["console", "--console-port", String(consolePort)]),
     ...WORKER_IDS.map((id) => own("worker", id, ["worker", "--worker-id", id, ...jobs])),
   ];
 }
 
 function banner(dev: Dev, greeting: Greeting): string {
-  const { backing, grpcPort, layout, moved, nodeIds } = dev;
+  const { backing, grpcPort, consolePort, layout, moved, nodeIds } = dev;
   return bannerOf({
     version: VERSION,
     nodeCount: nodeIds.length,
     grpc: `127.0.0.1:${grpcPort}`,
+    consoleUrl: `http://127.0.0.1:${consolePort}`,
     amqpUrl: backing.amqpUrl,
     rabbitmqUiUrl: backing.rabbitmqUiUrl,
     redisUrl: backing.redisUrl,
@@ -192,7 +203,8 @@ function banner(dev: Dev, greeting: Greeting): string {
   });
 }
 
-function writeStackFile({ layout, supervisor, backing, grpcPort }: Dev): void {
+function writeStackFile(dev: Dev): void {
+  const { layout, supervisor, backing, grpcPort, consolePort } = dev;
   writeStack(layout.stackFile, {
     pid: process.pid,
     processes: supervisor.running().map(({ service, pid }) => ({
@@ -204,6 +216,7 @@ function writeStackFile({ layout, supervisor, backing, grpcPort }: Dev): void {
     })),
     endpoints: {
       grpc: `127.0.0.1:${grpcPort}`,
+      console: `http://127.0.0.1:${consolePort}`,
       amqp: backing.amqpUrl,
       ...(backing.rabbitmqUiUrl === null ? {} : { rabbitmqUi: backing.rabbitmqUiUrl }),
       redis: backing.redisUrl,

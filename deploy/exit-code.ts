@@ -46,12 +46,14 @@ const BY_CODE: Readonly<Record<Code, ExitCode>> = {
 
 /**
  * UNAVAILABLE is also what a healthy gateway says of an ailing cluster, and a transfer that did not
- * happen is a "not now".
+ * happen, or a lock that another holds or that ran out meanwhile, is a "not now".
  */
 const BY_REASON: Readonly<Record<string, ExitCode>> = {
   NO_LEADER: ExitCode.NoQuorum,
   BROKER_UNAVAILABLE: ExitCode.NoQuorum,
   TRANSFER_ABORTED: ExitCode.Unreachable,
+  LOCK_HELD: ExitCode.Unreachable,
+  FENCED: ExitCode.Unreachable,
 };
 
 /** A command line or configuration that cannot be right; the message is all the user needs. */

@@ -11,7 +11,7 @@ import { serve } from "./process-life.ts";
 import type { Config } from "./settings.ts";
 
 export function runGateway(config: Config): Promise<ExitCode> {
-  const { gatewayId: id, amqpUrl, cluster } = config;
+  const { gatewayId: id, amqpUrl, redisUrl, cluster } = config;
   const logger = createLogger({ component: "gateway", id, level: config.logLevel });
   return serve({
     role: "gateway",
@@ -26,13 +26,14 @@ export function runGateway(config: Config): Promise<ExitCode> {
         clientId: id,
         role: "gateway",
         logger,
-        follow: {},
+        follow: { hasLocks: true },
       });
       const gateway = await createGateway({
         quorum,
         host: config.grpcHost,
         port: config.grpcPort,
         logger,
+        redis: { url: redisUrl, cluster },
       });
       return {
         ports: { grpc: gateway.port },

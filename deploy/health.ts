@@ -1,7 +1,8 @@
 // `quorumq health`: for container health checks, so that an image needs no curl.
 //
 // Guarantees: 0 only if the process next to this one is ready and its event loop turns; for a
-// gateway also that the quorum answers it. Without a health file the gateway at --address is asked.
+// gateway also that the quorum answers it, for a console that it knows a leader. Without a health
+// file the gateway at --address is asked.
 
 import { connectJobs } from "../transport/grpc/client.ts";
 import { ExitCode } from "./exit-code.ts";
@@ -19,7 +20,16 @@ export async function checkHealth(config: Config): Promise<ExitCode> {
     return ExitCode.Unreachable;
   }
   const port = note.ports["grpc"];
-  return port === undefined ? ExitCode.Ok : askGateway(`127.0.0.1:${port}`);
+  if (port !== undefined) return askGateway(`127.0.0.1:${port}`);
+  const httpPort = note.ports["http"];
+  return httpPort === undefined ? ExitCode.Ok : askConsole(httpPort);
+}
+
+async function askConsole(port: number): Promise<ExitCode> {
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal });
+  if (!answer.ok) process.stderr.write(`quorumq: ${await answer.text()}`);
+  return answer.ok ? ExitCode.Ok : ExitCode.NoQuorum;
 }
 
 /** A refusal is thrown, and becomes the exit code of its reason. */

@@ -4,6 +4,7 @@
 // Does not own: the member itself (node.ts).
 
 import { isNativeError } from "node:util/types";
+import { FINISHED_SPARE_MS } from "../transport/limit.ts";
 import { createLogger } from "../transport/telemetry/logger.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { UsageError } from "./exit-code.ts";
@@ -36,6 +37,12 @@ export function runMember(config: Config): Promise<ExitCode> {
         members,
         dataDir,
         snapshotLogBytes: config.snapshotLogBytes,
+        retention: {
+          ageMs: config.retentionMs,
+          jobsMax: config.retentionJobsMax,
+          spareMs: FINISHED_SPARE_MS,
+          keyMs: config.keyRetentionMs,
+        },
         timing: {
           electionTimeoutMinMs: electionTimeoutMs,
           electionTimeoutMaxMs: 2 * electionTimeoutMs,

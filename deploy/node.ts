@@ -14,6 +14,7 @@ import { openAmqpPeerLink } from "../transport/amqp/amqp-peer-link.ts";
 import { Driver, type DriverTiming } from "../transport/driver.ts";
 import { memberId as memberIdOf } from "../transport/member-id.ts";
 import { createBullJobQueue } from "../transport/redis/job-queue.ts";
+import type { Retention } from "../transport/retention-keeper.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
 import { createDispatcher } from "../workers/dispatcher.ts";
 import { keepDropLog } from "./drop-log.ts";
@@ -27,6 +28,8 @@ export interface NodeProcessOptions {
   readonly members: readonly string[];
   readonly dataDir: string;
   readonly snapshotLogBytes: number;
+  /** Absent: nothing is ever forgotten. */
+  readonly retention?: Retention;
   readonly timing: DriverTiming;
   readonly logger: Logger;
   /** The node has stopped for good and says why. */
@@ -64,6 +67,7 @@ export async function startNode(options: NodeProcessOptions): Promise<NodeProces
     store,
     ledger,
     snapshotLogBytes: options.snapshotLogBytes,
+    ...(options.retention ? { retention: options.retention } : {}),
     logger,
     onChanges: (changes) => dispatcher.changed(changes),
     onLeading: (isLeading) => (isLeading ? dispatcher.start() : dispatcher.stop()),

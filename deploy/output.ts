@@ -3,7 +3,13 @@
 // Guarantees: states by their word, payload and result as the JSON they are.
 // Does not own: columns and colours (print.ts), the cluster (cluster-output.ts).
 
-import { type Attempt, AttemptOutcome, type Job, JobState } from "../protos/gen/quorumq/v1/job.ts";
+import {
+  type Attempt,
+  AttemptOutcome,
+  ChildFailurePolicy,
+  type Job,
+  JobState,
+} from "../protos/gen/quorumq/v1/job.ts";
 import type { SubmitJobResponse } from "../protos/gen/quorumq/v1/job_service.ts";
 import {
   coloured,
@@ -42,13 +48,26 @@ export function printJob(job: Job, form: Form): void {
     result: job.result.toString("utf8"),
     error: job.error === undefined ? "" : `${job.error.code}: ${job.error.message}`,
     "waits for": job.waitingForLock === "" ? "" : `lock ${job.waitingForLock}`,
-    attempts: `${job.attempts.length} of ${job.maxAttempts}`,
+    parent: job.parentJobId,
+    children: childrenLine(job),
+    run: job.run > 1 ? `${job.run}, after ${job.run - 1} that ended without a result` : "",
+    attempts: attemptsText(job),
+    progress: job.progress.toString("utf8"),
+    deadline: job.deadlineTime?.toISOString() ?? "",
     created: job.createTime?.toISOString() ?? "",
     ended: job.endTime?.toISOString() ?? "",
     "log index": String(job.logIndex),
     trace: job.traceId,
   });
   for (const attempt of job.attempts) printLine(`  ${attemptLine(attempt)}`);
+  for (const { worker, token, tried } of job.receipts) {
+    printLine(`  refused    ${tried}  by ${worker}, token ${token}`);
+  }
+  const left = job.logLineCount - job.logLines.length;
+  if (left > 0) printLine(`  log        ${left} lines before these are not kept`);
+  for (const { time, attempt, text } of job.logLines) {
+    printLine(`  log        ${time?.toISOString() ?? ""}  attempt ${attempt}  ${text}`);
+  }
 }
 
 export function printJobs(jobs: readonly Job[], form: Form): void {
@@ -79,6 +98,9 @@ export function plainJob(job: Job): Record<string, unknown> {
     state: stateWord(job.state),
     payload: parsed(job.payload),
     result: parsed(job.result),
+    progress: parsed(job.progress),
+    earlierRuns: job.earlierRuns.map((run) => ({ ...run, state: stateWord(run.state) })),
+    onChildFailure: wordOf(ChildFailurePolicy, job.onChildFailure, "CHILD_FAILURE_POLICY_"),
     attempts: job.attempts.map((attempt) => ({
       ...attempt,
       outcome: outcomeWord(attempt),
@@ -86,10 +108,41 @@ export function plainJob(job: Job): Record<string, unknown> {
   };
 }
 
+/** Those of the run that is on: each has all of its attempts. */
+function attemptsText({ attempts, run, maxAttempts }: Job): string {
+  const count = attempts.filter((attempt) => attempt.run === run).length;
+  return `${count} of ${maxAttempts}`;
+}
+
+/** Named with their parent, and shown by `get` with how they are. */
+export const CHILDREN_SHOWN_MAX = 8;
+
+/** Below the parent that they belong to. */
+export function printChildren(children: readonly Job[]): void {
+  for (const { id, kind, state, error } of children) {
+    const why = error === undefined ? "" : `  ${error.code}`;
+    printLine(`  child      ${id}  ${colouredState(state)}  ${kind}${why}`);
+  }
+}
+
+/** The first of them, and how many have not ended: what the parent waits for. */
+function childrenLine({ childJobIds, pendingChildCount }: Job): string {
+  if (childJobIds.length === 0) return "";
+  const shown = childJobIds.slice(0, CHILDREN_SHOWN_MAX).join(", ");
+  const left = childJobIds.length - CHILDREN_SHOWN_MAX;
+  const others = left > 0 ? ` and ${left} more` : "";
+  return `${shown}${others} (${pendingChildCount} of ${childJobIds.length} have not ended)`;
+}
+
+/** Who, when, and why it ended. */
 function attemptLine(attempt: Attempt): string {
-  const error = attempt.error === undefined ? "" : `  ${attempt.error.code}`;
-  const { number, worker, token } = attempt;
-  return `attempt ${number}  ${outcomeWord(attempt)}  by ${worker}, token ${token}${error}`;
+  const { number, worker, token, startTime, endTime, error } = attempt;
+  const tookMs = (endTime?.getTime() ?? 0) - (startTime?.getTime() ?? 0);
+  const time = startTime === undefined ? "" : `  at ${startTime.toISOString()}`;
+  const took = endTime === undefined ? "" : `, ${tookMs} ms`;
+  const why = error === undefined ? "" : `  ${error.code}: ${error.message}`;
+  const what = `attempt ${number}  ${outcomeWord(attempt)}  by ${worker}, token ${token}`;
+  return `${what}${time}${took}${why}`;
 }
 
 function outcomeWord(attempt: Attempt): string {

@@ -1,9 +1,9 @@
 // The life of a long-running process: start, say that it is ready, run, drain, end.
 //
-// Guarantees: the same for node, gateway and worker. Telemetry is up before the first span and
-// flushed after the last. A drain that exceeds the grace is cut; a part that fails for good, or a
-// bug that nobody caught, is logged and ends the process with code 1, for whoever supervises it to
-// start it again. A signal ends it also while it waits to become ready.
+// Guarantees: the same for node, gateway, console and worker. Telemetry is up before the first span
+// and flushed after the last. A drain that exceeds the grace is cut; a part that fails for good, or
+// a bug that nobody caught, is logged and ends the process with code 1, for whoever supervises it
+// to start it again. A signal ends it also while it waits to become ready.
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../transport/telemetry/logger.ts";
@@ -24,7 +24,7 @@ export interface Running {
 }
 
 export interface Served {
-  readonly role: "node" | "gateway" | "worker";
+  readonly role: "node" | "gateway" | "worker" | "console";
   readonly id: string;
   readonly logger: Logger;
   readonly graceMs: number;

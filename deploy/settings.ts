@@ -43,6 +43,9 @@ function secret<Schema extends z.ZodType, Default extends string | null>(
   return { schema, default: defaultText, isSecret: true, help };
 }
 
+const DAY_MS = 86_400_000;
+const YEAR_MS = 365 * DAY_MS;
+
 const AMQP_URL = "amqp://guest:guest@127.0.0.1:5672";
 const REDIS_URL = "redis://127.0.0.1:6379";
 
@@ -105,6 +108,37 @@ export const SETTINGS = {
     z.string().regex(/^(\[[^\]]+\]|[^:/\s]+):\d{1,5}$/, "host:port"),
     "127.0.0.1:50051",
     "the gateway that client commands talk to",
+  ),
+  consoleId: row(id, "console", "this console's id"),
+  consoleHost: row(z.string().min(1), "127.0.0.1", "address that the console listens on"),
+  consolePort: row(port, "51051", "port that the console listens on; 0 takes any free one"),
+  retentionMs: row(
+    z.coerce
+      .number()
+      .int()
+      .min(60_000)
+      .max(10 * YEAR_MS),
+    String(7 * DAY_MS),
+    "how long a job is kept after its end; at least a minute",
+  ),
+  retentionJobsMax: row(
+    z.coerce.number().int().min(0).max(100_000_000),
+    "500000",
+    "finished jobs kept; beyond, the oldest go sooner, but not within a minute of their end",
+  ),
+  keyRetentionMs: row(
+    z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(10 * YEAR_MS),
+    String(DAY_MS),
+    "how long an idempotency key is known after its job's end, also if the job is forgotten",
+  ),
+  redisLocks: row(
+    z.enum(["on", "off"]).transform((word) => word === "on"),
+    "on",
+    "whether a worker takes its jobs' locks in Redis, too; the ledger holds them in any case",
   ),
 } as const;
 

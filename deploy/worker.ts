@@ -42,6 +42,7 @@ export async function runWorker(config: Config, files: readonly string[]): Promi
         id,
         concurrency: config.concurrency,
         leaseMs: config.leaseMs,
+        redisLocks: config.redisLocks,
         logger,
         redis: { url: redisUrl, cluster },
       });

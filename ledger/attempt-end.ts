@@ -1,10 +1,10 @@
 // How an attempt ends, and what becomes of its job: done, failed, cancelled, or another attempt.
 //
 // Guarantees: an attempt ends once; every outcome but handed-back counts against maxAttempts; a
-// result or final error is written once (I16). The job's locks are free afterwards, unless it was
-// cancelled: then its worker has yet to hear of it, and they are kept until it has stopped.
-// Does not own: who may end it (attempt.ts checks the token, tick.ts the time, cancel.ts the
-// state).
+// result or final error is written once a run (I16). The job's locks are free afterwards, unless it
+// was cut short: then its worker has yet to hear of it, and they are kept until it has stopped.
+// Does not own: who may end it (attempt.ts checks the token, tick.ts and deadline.ts the time,
+// cancel.ts the state).
 
 import { backoffMs, drawFor } from "./backoff.ts";
 import { enter } from "./change.ts";
@@ -12,26 +12,11 @@ import type { ReportedOutcome } from "./command.ts";
 import { liveAttempt } from "./fencing.ts";
 import { type AttemptOutcome, isTerminal, type JobError, JobState } from "./job.ts";
 import { plusMs } from "./milliseconds.ts";
+import { ATTEMPT_TIMED_OUT, DEADLINE_PASSED, LOCK_LOST, UNKNOWN } from "./own-error.ts";
 import { release } from "./park.ts";
 import type { Finished, JobRecord } from "./record.ts";
 import type { Turn } from "./state.ts";
-
-export const LEASE_EXPIRED: JobError = {
-  code: "LEASE_EXPIRED",
-  message: "the worker gave no sign of life within its lease",
-  retryable: true,
-};
-export const ATTEMPT_TIMED_OUT: JobError = {
-  code: "ATTEMPT_TIMED_OUT",
-  message: "the attempt ran longer than attempt_timeout",
-  retryable: true,
-};
-const LOCK_LOST: JobError = {
-  code: "LOCK_LOST",
-  message: "the attempt lost its lock to a newer one",
-  retryable: true,
-};
-const UNKNOWN: JobError = { code: "UNKNOWN", message: "no error was given", retryable: true };
+import { wakeAfter } from "./wake.ts";
 
 export type End =
   | { readonly outcome: "succeeded"; readonly result: Uint8Array }
@@ -72,10 +57,13 @@ export function endAttempt(turn: Turn, job: JobRecord, end: End): Finished {
   job.currentToken = 0;
   if (end.outcome !== "handed-back") job.attemptsUsed += 1;
   if (end.outcome === "lost") counters.attemptsLost += 1;
-  const keepsKeys = end.outcome === "cancelled" && job.lockKeys.length > 0;
+  // The very object: a worker's own report may have the same words.
+  const isCut = end.outcome === "cancelled" || attempt.error === DEADLINE_PASSED;
+  const keepsKeys = isCut && job.lockKeys.length > 0;
   if (keepsKeys) job.keysUntilMs = attempt.leaseExpiryMs;
   enter(turn, job, settle(turn, job, end));
   if (job.keysUntilMs === 0) release(turn, job);
+  wakeAfter(turn, job);
   const nextAttemptMs = isTerminal(job.state) ? 0 : Math.max(job.runAtMs, clockMs);
   return { kind: "finished", state: job.state, nextAttemptMs };
 }

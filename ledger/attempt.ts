@@ -4,14 +4,25 @@
 // token while its attempt lives and nothing afterwards; a report asked again gets the same answer;
 // whatever comes from an attempt that is over is refused (fencing.ts).
 
+import { holdBack, limitAtStart } from "./admission.ts";
 import { endAttempt, endOf } from "./attempt-end.ts";
 import { enter } from "./change.ts";
 import type { CommandBody } from "./command.ts";
 import { indexDue } from "./due.ts";
-import { addAttempt, fencedOut, isCurrent, liveAttempt, refuseReport } from "./fencing.ts";
+import { childrenOf } from "./family.ts";
+import {
+  addAttempt,
+  fencedOut,
+  isCurrent,
+  liveAttempt,
+  refuseRenewal,
+  refuseReport,
+} from "./fencing.ts";
 import { JobState } from "./job.ts";
+import { heldKeyOf } from "./line.ts";
 import { plusMs, wholeMs } from "./milliseconds.ts";
-import { heldKeyOf, hold, letGo, park } from "./park.ts";
+import { isCutShort } from "./own-error.ts";
+import { hold, letGo, park } from "./park.ts";
 import type { AttemptRecord, JobRecord } from "./record.ts";
 import type { Fenced, Result } from "./result.ts";
 import type { Ledger, Turn } from "./state.ts";
@@ -21,14 +32,17 @@ type RenewLeases = Extract<CommandBody, { kind: "renew-leases" }>;
 type FinishAttempt = Extract<CommandBody, { kind: "finish-attempt" }>;
 type StartRefused = Extract<Result, { kind: "start-refused" }>;
 
+const LIMITED: StartRefused = { kind: "start-refused", reason: "limited", lockKey: "" };
+
 export function startAttempt(turn: Turn, start: StartAttempt): Result {
-  const job = turn.ledger.jobsById.get(start.jobId);
+  const job = turn.ledger.jobs.get(start.jobId);
   if (job === undefined) return { kind: "job-not-found", jobId: start.jobId };
   if (job.state === JobState.Running && isLiveStart(job, start))
-    return started(liveAttempt(job), job);
+    return started(turn.ledger, liveAttempt(job), job);
   const refused = refusalOf(turn.ledger, job, start);
   if (refused === null) return begin(turn, job, start);
   if (refused.reason === "locked") park(turn, job, refused.lockKey);
+  if (refused.reason === "limited") holdBack(turn, job, limitAtStart(turn.ledger, job));
   job.refusedStartId = start.startId;
   return refused;
 }
@@ -56,11 +70,13 @@ function refusalOf(ledger: Ledger, job: JobRecord, { startId }: StartAttempt): S
   const isLate =
     startId !== "" &&
     (job.refusedStartId === startId || job.attempts.some((one) => one.startId === startId));
+  if (job.waitsAt !== "") return LIMITED;
   if (isLate && job.parkedFor === "") {
     return { kind: "start-refused", reason: "held", lockKey: "" };
   }
   const lockKey = isLate ? job.parkedFor : heldKeyOf(ledger, job);
-  return lockKey === "" ? null : { kind: "start-refused", reason: "locked", lockKey };
+  if (lockKey !== "") return { kind: "start-refused", reason: "locked", lockKey };
+  return limitAtStart(ledger, job) === "" ? null : LIMITED;
 }
 
 function begin(turn: Turn, job: JobRecord, start: StartAttempt): Result {
@@ -68,6 +84,7 @@ function begin(turn: Turn, job: JobRecord, start: StartAttempt): Result {
   const leaseMs = wholeMs(start.leaseMs);
   const attempt: AttemptRecord = {
     number: job.attempts.length + 1,
+    run: job.run,
     worker: start.worker,
     token: index,
     startId: start.startId,
@@ -78,28 +95,31 @@ function begin(turn: Turn, job: JobRecord, start: StartAttempt): Result {
     outcome: "started",
     error: null,
     answer: null,
+    reports: 0,
   };
+  job.progress = null;
+  job.progressMs = 0;
   addAttempt(ledger, job, attempt);
   hold(ledger, job);
   enter(turn, job, JobState.Running);
-  return started(attempt, job);
+  return started(ledger, attempt, job);
 }
 
-function started({ token, number }: AttemptRecord, job: JobRecord): Result {
-  return { kind: "started", token, number, job };
+function started(ledger: Ledger, { token, number }: AttemptRecord, job: JobRecord): Result {
+  return { kind: "started", token, number, job, children: childrenOf(ledger, job) };
 }
 
-export function renewLeases({ ledger }: Turn, { renewals }: RenewLeases): Result {
+export function renewLeases({ ledger }: Turn, { worker, renewals }: RenewLeases): Result {
   const stale: Fenced[] = [];
   for (const { jobId, token } of renewals) {
-    const job = ledger.jobsById.get(jobId);
+    const job = ledger.jobs.get(jobId);
     if (job === undefined) {
       // There is no state to tell; the worker has to stop as for a job that was cancelled.
       stale.push({ kind: "fenced", jobId, token, currentToken: 0, state: JobState.Cancelled });
     } else if (isCurrent(job, token)) {
       extendLease(ledger, job);
     } else {
-      stale.push(fencedOut(job, token));
+      stale.push(refuseRenewal(ledger, job, { token, worker }));
     }
   }
   return { kind: "renewed", stale };
@@ -115,7 +135,7 @@ export function extendLease(ledger: Ledger, job: JobRecord): void {
 
 export function finishAttempt(turn: Turn, finish: FinishAttempt): Result {
   const { ledger } = turn;
-  const job = ledger.jobsById.get(finish.jobId);
+  const job = ledger.jobs.get(finish.jobId);
   if (job === undefined) return { kind: "job-not-found", jobId: finish.jobId };
   if (isCurrent(job, finish.token)) {
     const attempt = liveAttempt(job);
@@ -124,10 +144,12 @@ export function finishAttempt(turn: Turn, finish: FinishAttempt): Result {
   }
   const earlier = job.attempts.find((one) => one.token === finish.token);
   if (earlier?.answer && earlier.outcome === finish.outcome) return earlier.answer;
-  if (earlier?.outcome === "cancelled") {
-    letGo(turn, job);
+  if (earlier !== undefined && isCutShort(earlier)) {
+    // The keys are of the last attempt: one of an earlier run has none to let go.
+    if (earlier === job.attempts.at(-1)) letGo(turn, job);
     // Says only that the handler has stopped: nothing was to be recorded, so nothing is refused.
-    if (finish.outcome === "handed-back") return fencedOut(job, finish.token);
+    const isSilent = finish.outcome === "handed-back" || finish.outcome === earlier.outcome;
+    if (isSilent) return fencedOut(job, finish.token);
   }
   return refuseReport(ledger, job, finish);
 }

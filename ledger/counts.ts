@@ -1,7 +1,7 @@
 // The ledger's counters: equal on every replica at the same index.
 //
-// Guarantees: the six states sum to `accepted`; `recorded` is raised where a result or final error
-// is written, so it tells a second recording from a first (I16).
+// Guarantees: the six states and `forgotten` sum to `accepted`; `recorded` is raised where a
+// result or final error is written, so it tells a second recording from a first (I16).
 // Owns no rule: who counts is where the thing happens.
 
 import { JobState } from "./job.ts";
@@ -14,6 +14,10 @@ export interface Counters {
   refusedLate: number;
   attemptsStarted: number;
   attemptsLost: number;
+  retried: number;
+  locksGranted: number;
+  locksExpired: number;
+  forgotten: number;
 }
 
 export interface Counts {
@@ -26,13 +30,21 @@ export interface Counts {
   readonly succeeded: number;
   readonly failed: number;
   readonly cancelled: number;
-  /** Results and final errors written: one for each job that succeeded or failed. */
+  /** Results and final errors written: one for each run that succeeded or failed. */
   readonly recorded: number;
   /** Reports refused because their attempt was over. */
   readonly refusedLate: number;
   readonly attemptsStarted: number;
   /** Attempts whose lease ended without a sign of life. */
   readonly attemptsLost: number;
+  /** Runs that a retry began. */
+  readonly retried: number;
+  /** Locks outside jobs. */
+  readonly locksGranted: number;
+  /** Of these, whose time ran out before they were let go. */
+  readonly locksExpired: number;
+  /** Finished jobs that are not kept any more; the states count those that are. */
+  readonly forgotten: number;
 }
 
 export function newCounters(): Counters {
@@ -51,6 +63,10 @@ export function newCounters(): Counters {
     refusedLate: 0,
     attemptsStarted: 0,
     attemptsLost: 0,
+    retried: 0,
+    locksGranted: 0,
+    locksExpired: 0,
+    forgotten: 0,
   };
 }
 

@@ -4,16 +4,25 @@
 // the earliest is known at once, however many jobs there are.
 // Does not own: what happens then (tick.ts).
 
-import { JobState } from "./job.ts";
+import { isTerminal, JobState } from "./job.ts";
 import { plusMs } from "./milliseconds.ts";
 import type { AttemptRecord, JobRecord } from "./record.ts";
 import type { Ledger } from "./state.ts";
 
 /** null: nothing about this job waits for time. */
 export function dueMsOf(ledger: Ledger, job: JobRecord): number | null {
+  let dueMs = ownDueMsOf(ledger, job) ?? Number.POSITIVE_INFINITY;
+  if (job.keysUntilMs > 0) dueMs = Math.min(dueMs, job.keysUntilMs);
+  if (job.deadlineMs > 0 && !isTerminal(job.state)) dueMs = Math.min(dueMs, job.deadlineMs);
+  return dueMs === Number.POSITIVE_INFINITY ? null : dueMs;
+}
+
+/** What the state itself waits for. */
+function ownDueMsOf(ledger: Ledger, job: JobRecord): number | null {
   switch (job.state) {
     case JobState.Scheduled:
-      return job.runAtMs;
+      // A parent has to wait for its children first, however long that is.
+      return job.pendingChildCount > 0 ? null : job.runAtMs;
     case JobState.Running: {
       const attempt = job.attempts.at(-1);
       if (attempt === undefined) return null;
@@ -21,8 +30,6 @@ export function dueMsOf(ledger: Ledger, job: JobRecord): number | null {
     }
     case JobState.Queued:
       return job.claimExpiryMs > 0 ? job.claimExpiryMs : null;
-    case JobState.Cancelled:
-      return job.keysUntilMs > 0 ? job.keysUntilMs : null;
     default:
       return null;
   }

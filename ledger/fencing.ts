@@ -7,8 +7,8 @@
 
 import { assert } from "./assert.ts";
 import type { ReportedOutcome } from "./command.ts";
-import type { FencingToken } from "./job.ts";
-import { JobState } from "./job.ts";
+import { type FencingToken, JobState, type Tried } from "./job.ts";
+import { isCutShort } from "./own-error.ts";
 import type { AttemptRecord, JobRecord } from "./record.ts";
 import type { Fenced } from "./result.ts";
 import type { Ledger } from "./state.ts";
@@ -30,7 +30,7 @@ export function isCurrent(job: JobRecord, token: FencingToken): boolean {
 export function addAttempt(ledger: Ledger, job: JobRecord, attempt: AttemptRecord): void {
   const last = job.attempts.at(-1);
   assert(last === undefined || attempt.token > last.token, `I16: tokens of ${job.id} rise`);
-  job.attempts.push(attempt);
+  job.attempts = [...job.attempts, attempt];
   job.currentToken = attempt.token;
   ledger.counters.attemptsStarted += 1;
 }
@@ -39,21 +39,50 @@ export function fencedOut(job: JobRecord, token: FencingToken): Fenced {
   return { kind: "fenced", jobId: job.id, token, currentToken: job.currentToken, state: job.state };
 }
 
+interface Refused {
+  readonly token: FencingToken;
+  readonly worker: string;
+  readonly tried: Tried;
+}
+
 /** Refuses a report, and remembers that it did. */
 export function refuseReport(
   ledger: Ledger,
   job: JobRecord,
-  report: { token: FencingToken; worker: string; outcome: ReportedOutcome },
+  { token, worker, outcome }: { token: FencingToken; worker: string; outcome: ReportedOutcome },
 ): Fenced {
+  keepReceipt(ledger, job, { token, worker, tried: outcome });
+  return fencedOut(job, token);
+}
+
+/** Refuses what a worker says again and again: one receipt for each token and sort of write. */
+export function refuseOnce(ledger: Ledger, job: JobRecord, refused: Refused): Fenced {
+  const { token, tried } = refused;
+  const isKnown = job.receipts.some((one) => one.token === token && one.tried === tried);
+  if (!isKnown) keepReceipt(ledger, job, refused);
+  return fencedOut(job, token);
+}
+
+/**
+ * A sign of life under a token that is not current. There is no receipt for one that crossed its
+ * own attempt's report on the way, nor for a worker that has yet to hear that it was cut short.
+ */
+export function refuseRenewal(
+  ledger: Ledger,
+  job: JobRecord,
+  { token, worker }: Omit<Refused, "tried">,
+): Fenced {
+  const attempt = job.attempts.findLast((one) => one.token === token);
+  const isUsual = attempt !== undefined && (attempt.answer !== null || isCutShort(attempt));
+  if (isUsual) return fencedOut(job, token);
+  return refuseOnce(ledger, job, { token, worker, tried: "heartbeat" });
+}
+
+function keepReceipt(ledger: Ledger, job: JobRecord, { token, worker, tried }: Refused): void {
   job.refusedCount += 1;
   ledger.counters.refusedLate += 1;
-  job.receipts.push({
-    token: report.token,
-    currentToken: job.currentToken,
-    worker: report.worker,
-    tried: report.outcome,
-    refusedMs: ledger.clockMs,
-  });
-  if (job.receipts.length > ledger.receiptsMax) job.receipts.shift();
-  return fencedOut(job, report.token);
+  const { currentToken } = job;
+  const receipt = { token, currentToken, worker, tried, refusedMs: ledger.clockMs };
+  const { length } = job.receipts;
+  job.receipts = [...job.receipts.slice(Math.max(0, length + 1 - ledger.receiptsMax)), receipt];
 }

@@ -8,7 +8,10 @@
 
 import type { JobSpec, Kind } from "./command.ts";
 import { countsOf } from "./counts.ts";
-import type { Backoff, JobError } from "./job.ts";
+import { Digest } from "./digest.ts";
+import type { Backoff, ConcurrencyKey, JobError } from "./job.ts";
+import type { ForgottenKey } from "./key-book.ts";
+import type { Contender, LockRecord } from "./lock.ts";
 import type { AttemptRecord, JobRecord } from "./record.ts";
 import type { Ledger } from "./state.ts";
 
@@ -20,6 +23,7 @@ export function hash(ledger: Ledger): string {
   digest.number(ledger.termOpenedMs);
   digest.number(ledger.lastPlace);
   digest.number(ledger.receiptsMax);
+  digest.number(ledger.lastArrival);
   const counts = Object.entries(countsOf(ledger.counters));
   for (const [name, count] of counts.sort(byKey)) {
     digest.text(name);
@@ -32,24 +36,52 @@ export function hash(ledger: Ledger): string {
     addKind(digest, latest);
     digest.texts([...queues].sort());
   }
+  addQueues(digest, ledger);
+  digest.number(ledger.schedules.size);
+  // In the order of creation, which their numbers tell.
+  for (const schedule of ledger.schedules.values()) digest.fields({ ...schedule });
   addOwners(digest, ledger.holders);
   addOwners(digest, ledger.claims);
+  // In the order in which they will go.
+  digest.number(ledger.keys.forgottenCount);
+  for (const forgotten of ledger.keys.forgotten()) addForgotten(digest, forgotten);
   // In its own order: it is the order in which jobs are put before workers.
   digest.number(ledger.queued.size);
   for (const { number } of ledger.queued) digest.number(number);
+  addLocks(digest, ledger);
   return digest.hex();
+}
+
+/** Those that are over in the order they ended: it is the order in which they are forgotten. */
+function addLocks(digest: Digest, { locks, endedLocks }: Ledger): void {
+  digest.number(locks.size);
+  digest.number(endedLocks.size);
+  for (const lock of locks.values()) if (lock.state !== "over") addLock(digest, lock);
+  for (const lock of endedLocks) addLock(digest, lock);
+}
+
+function addLock(digest: Digest, lock: LockRecord): void {
+  const { id, owner, requestId, state, end, parkedFor } = lock;
+  for (const text of [id, owner, requestId, state, end ?? "", parkedFor]) digest.text(text);
+  digest.texts(lock.lockKeys);
+  const { number, ttlMs, token, isTaken, expiryMs, waitUntilMs, place } = lock;
+  for (const one of [number, ttlMs, token, isTaken ? 1 : 0, expiryMs, waitUntilMs, place]) {
+    digest.number(one);
+  }
 }
 
 function addJob(digest: Digest, job: JobRecord): void {
   for (const text of [job.id, job.kind, job.queue, job.idempotencyKey, job.traceparent]) {
     digest.text(text);
   }
-  for (const text of [job.state, job.parkedFor, job.refusedStartId]) digest.text(text);
+  const waits = [job.parkedFor, job.waitsAt];
+  for (const text of [job.state, ...waits, job.refusedStartId, job.scheduleId]) digest.text(text);
   for (const number of [
     job.number,
     job.priority,
     job.maxAttempts,
     job.attemptTimeoutMs,
+    job.totalTimeoutMs,
     job.createdMs,
     job.logIndex,
     job.runAtMs,
@@ -59,15 +91,27 @@ function addJob(digest: Digest, job: JobRecord): void {
     job.endMs,
     job.refusedCount,
     job.currentToken,
+    job.arrival,
     job.place,
     job.claimExpiryMs,
     job.keysUntilMs,
+    job.slotMs,
+    job.runStartMs,
+    job.progressMs,
+    job.logLineCount,
+    job.pendingChildCount,
+    job.parentPosition,
+    job.childPositions.length,
+    ...job.childPositions,
   ]) {
     digest.number(number);
   }
   digest.bytes(job.payload);
   digest.bytes(job.result);
+  digest.bytes(job.progress);
   digest.texts(job.lockKeys);
+  addConcurrencyKeys(digest, job.concurrencyKeys);
+  digest.text(job.onChildFailure);
   addBackoff(digest, job.backoff);
   addError(digest, job.error);
   addSubmitted(digest, job.submitted);
@@ -79,15 +123,32 @@ function addJob(digest: Digest, job: JobRecord): void {
     digest.text(worker);
     digest.text(tried);
   }
+  addHistory(digest, job);
+}
+
+function addHistory(digest: Digest, { earlierRuns, logLines }: JobRecord): void {
+  digest.number(earlierRuns.length);
+  for (const { state, error, endMs, retryId } of earlierRuns) {
+    for (const text of [state, retryId]) digest.text(text);
+    digest.number(endMs);
+    addError(digest, error);
+  }
+  digest.number(logLines.length);
+  for (const { attempt, timeMs, text } of logLines) {
+    for (const number of [attempt, timeMs]) digest.number(number);
+    digest.text(text);
+  }
 }
 
 /** The payload and the names are the job's own. */
 function addSubmitted(digest: Digest, spec: JobSpec): void {
   digest.text(spec.queue);
-  for (const number of [spec.runAtMs, spec.maxAttempts, spec.attemptTimeoutMs]) {
+  const { runAtMs, maxAttempts, attemptTimeoutMs, totalTimeoutMs } = spec;
+  for (const number of [runAtMs, maxAttempts, attemptTimeoutMs, totalTimeoutMs]) {
     digest.number(number);
   }
   digest.texts(spec.lockKeys);
+  addConcurrencyKeys(digest, spec.concurrencyKeys);
   addBackoff(digest, spec.backoff);
 }
 
@@ -95,6 +156,8 @@ function addAttempt(digest: Digest, attempt: AttemptRecord): void {
   for (const text of [attempt.worker, attempt.startId, attempt.outcome]) digest.text(text);
   for (const number of [
     attempt.number,
+    attempt.run,
+    attempt.reports,
     attempt.token,
     attempt.startMs,
     attempt.leaseMs,
@@ -108,21 +171,54 @@ function addAttempt(digest: Digest, attempt: AttemptRecord): void {
   addError(digest, attempt.error);
 }
 
+function addForgotten(digest: Digest, forgotten: ForgottenKey): void {
+  const { key, logIndex, position, askedQueue, queue, fingerprint, traceparent } = forgotten;
+  for (const text of [key, askedQueue, queue, fingerprint, traceparent]) digest.text(text);
+  const { untilMs, members } = forgotten;
+  digest.number(members.length);
+  for (const number of [logIndex, position, untilMs, ...members]) digest.number(number);
+}
+
 function addKind(digest: Digest, kind: Kind): void {
   digest.text(kind.kind);
   digest.text(kind.queue);
   digest.number(kind.maxAttempts);
   digest.number(kind.attemptTimeoutMs);
+  digest.number(kind.totalTimeoutMs);
   digest.texts(kind.lockTemplates);
+  addConcurrencyKeys(digest, kind.concurrencyTemplates);
   addBackoff(digest, kind.backoff);
+}
+
+function addConcurrencyKeys(digest: Digest, keys: readonly ConcurrencyKey[]): void {
+  digest.number(keys.length);
+  for (const { key, limit } of keys) {
+    digest.text(key);
+    digest.number(limit);
+  }
+}
+
+function addQueues(digest: Digest, { queues, allQueues, keysDue }: Ledger): void {
+  digest.number(allQueues.isPaused ? 1 : 0);
+  digest.number(allQueues.runningMax);
+  digest.texts([...keysDue].sort());
+  digest.number(queues.size);
+  for (const [name, { isPaused, limits, recentStarts }] of [...queues].sort(byKey)) {
+    const { runningMax, rateCount, ratePeriodMs, waitingMax } = limits;
+    digest.text(name);
+    for (const number of [isPaused ? 1 : 0, runningMax, rateCount, ratePeriodMs, waitingMax]) {
+      digest.number(number);
+    }
+    digest.number(recentStarts.length);
+    for (const startMs of recentStarts) digest.number(startMs);
+  }
 }
 
 function addBackoff(digest: Digest, backoff: Backoff | null): void {
   digest.number(backoff === null ? 0 : 1);
   if (backoff === null) return;
-  for (const number of [backoff.initialMs, backoff.multiplier, backoff.maxMs]) {
-    digest.number(number);
-  }
+  const { initialMs, multiplier, maxMs, jitter } = backoff;
+  for (const number of [initialMs, multiplier, maxMs, jitter]) digest.number(number);
 }
 
 function addError(digest: Digest, error: JobError | null): void {
@@ -133,81 +229,15 @@ function addError(digest: Digest, error: JobError | null): void {
   digest.number(error.retryable ? 1 : 0);
 }
 
-function addOwners(digest: Digest, owners: ReadonlyMap<string, JobRecord>): void {
+function addOwners(digest: Digest, owners: ReadonlyMap<string, Contender>): void {
   digest.number(owners.size);
-  for (const [key, job] of [...owners].sort(byKey)) {
+  for (const [key, { id }] of [...owners].sort(byKey)) {
     digest.text(key);
-    digest.number(job.number);
+    digest.text(id);
   }
 }
 
 /** By UTF-16 code units: a locale's order is not the same everywhere. */
 function byKey([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
   return one < other ? -1 : one > other ? 1 : 0;
-}
-
-const FLOAT = new DataView(new ArrayBuffer(8));
-
-/** Two lanes of murmur3's mixing with different seeds and constants. */
-class Digest {
-  #one = 0x2545f491;
-  #two = 0x9e3779b9;
-  #words = 0;
-
-  number(value: number): void {
-    // Every NaN is written alike.
-    FLOAT.setFloat64(0, Number.isNaN(value) ? Number.NaN : value);
-    this.#word(FLOAT.getInt32(0));
-    this.#word(FLOAT.getInt32(4));
-  }
-
-  text(text: string): void {
-    this.#word(text.length);
-    for (let i = 0; i < text.length; i += 2) {
-      const next = i + 1 < text.length ? text.charCodeAt(i + 1) : 0;
-      this.#word((text.charCodeAt(i) << 16) | next);
-    }
-  }
-
-  texts(texts: readonly string[]): void {
-    this.#word(texts.length);
-    for (const text of texts) this.text(text);
-  }
-
-  bytes(bytes: Uint8Array | null): void {
-    this.#word(bytes === null ? -1 : bytes.length);
-    if (bytes === null) return;
-    let word = 0;
-    for (let i = 0; i < bytes.length; i++) {
-      word = (word << 8) | (bytes[i] ?? 0);
-      if (i % 4 === 3) {
-        this.#word(word);
-        word = 0;
-      }
-    }
-    if (bytes.length % 4 !== 0) this.#word(word);
-  }
-
-  hex(): string {
-    const one = finish(this.#one ^ this.#words);
-    const two = finish(this.#two ^ one);
-    return one.toString(16).padStart(8, "0") + two.toString(16).padStart(8, "0");
-  }
-
-  #word(word: number): void {
-    this.#words += 1;
-    this.#one = mix(this.#one, Math.imul(word, 0xcc9e2d51), 0xe6546b64);
-    this.#two = mix(this.#two, Math.imul(word, 0x239b961b), 0x561ccd1b);
-  }
-}
-
-function mix(lane: number, product: number, salt: number): number {
-  const mixed = lane ^ Math.imul((product << 15) | (product >>> 17), 0x1b873593);
-  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + salt) | 0;
-}
-
-function finish(lane: number): number {
-  let bits = Math.imul(lane ^ (lane >>> 16), 0x85ebca6b);
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-  return (bits ^ (bits >>> 16)) >>> 0;
 }

@@ -29,7 +29,7 @@ export function lockKeysOf(spec: JobSpec, templates: readonly string[]): LockKey
 }
 
 /** "" if a field is missing, or so long that the key would be. */
-function fill(template: string, fields: ReadonlyMap<string, unknown>): string {
+export function fill(template: string, fields: ReadonlyMap<string, unknown>): string {
   let isFilled = true;
   const key = template.replace(FIELD, (_, name: string) => {
     const value = fields.get(name);
@@ -43,7 +43,7 @@ function fill(template: string, fields: ReadonlyMap<string, unknown>): string {
   return isFilled && key.length <= LOCK_KEY_LENGTH_MAX ? key.toWellFormed() : "";
 }
 
-function fieldsOf(payload: Uint8Array): ReadonlyMap<string, unknown> {
+export function fieldsOf(payload: Uint8Array): ReadonlyMap<string, unknown> {
   const value = parse(payload);
   if (typeof value !== "object" || value === null || Array.isArray(value)) return new Map();
   return new Map(Object.entries(value));

@@ -1,36 +1,54 @@
-// A set of jobs ordered by a rank, with the lowest first: a binary heap that knows where each is.
+// A set of items ordered by a rank, with the lowest first: a binary heap that knows where each is.
 //
-// Guarantees: the order is that of (rank, job number), whatever order they came in; set and remove
-// take O(log n), first O(1). Reading changes nothing.
-// Owns no meaning: due.ts ranks by time, park.ts by place in the line.
+// Guarantees: the order is that of (rank, number), whatever order they came in; set and remove take
+// O(log n), first O(1), upTo what it gives. Reading changes nothing.
+// Owns no meaning: due.ts ranks by time, line.ts by place in the line.
 
 import { assert } from "./assert.ts";
-import type { JobRecord } from "./record.ts";
 
-interface Entry {
-  readonly job: JobRecord;
+/** Its own number decides between equal ranks. */
+interface Numbered {
+  readonly number: number;
+}
+
+interface Entry<T> {
+  readonly item: T;
   rank: number;
   place: number;
 }
 
-export class OrderedIndex {
-  readonly #heap: Entry[] = [];
-  readonly #entries = new Map<JobRecord, Entry>();
+export class OrderedIndex<T extends Numbered> {
+  readonly #heap: Entry<T>[] = [];
+  readonly #entries = new Map<T, Entry<T>>();
 
   get size(): number {
     return this.#heap.length;
   }
 
-  first(): { readonly job: JobRecord; readonly rank: number } | null {
+  first(): { readonly item: T; readonly rank: number } | null {
     return this.#heap[0] ?? null;
   }
 
-  set(job: JobRecord, rank: number): void {
-    const known = this.#entries.get(job);
+  /** Those of this rank and lower, at most so many of them; in no order. */
+  upTo(rank: number, most: number): T[] {
+    const found: T[] = [];
+    const places = [0];
+    for (let place = places.pop(); place !== undefined; place = places.pop()) {
+      const entry = this.#heap[place];
+      if (entry === undefined || entry.rank > rank) continue;
+      if (found.length >= most) break;
+      found.push(entry.item);
+      places.push(2 * place + 2, 2 * place + 1);
+    }
+    return found;
+  }
+
+  set(item: T, rank: number): void {
+    const known = this.#entries.get(item);
     if (known === undefined) {
-      const entry = { job, rank, place: this.#heap.length };
+      const entry = { item, rank, place: this.#heap.length };
       this.#heap.push(entry);
-      this.#entries.set(job, entry);
+      this.#entries.set(item, entry);
       this.#rise(entry);
     } else if (known.rank !== rank) {
       known.rank = rank;
@@ -39,10 +57,10 @@ export class OrderedIndex {
     }
   }
 
-  remove(job: JobRecord): void {
-    const entry = this.#entries.get(job);
+  remove(item: T): void {
+    const entry = this.#entries.get(item);
     if (entry === undefined) return;
-    this.#entries.delete(job);
+    this.#entries.delete(item);
     const last = this.#heap.pop();
     if (last === undefined || last === entry) return;
     this.#put(entry.place, last);
@@ -50,7 +68,7 @@ export class OrderedIndex {
     this.#sink(last);
   }
 
-  #rise(entry: Entry): void {
+  #rise(entry: Entry<T>): void {
     let place = entry.place;
     while (place > 0) {
       const above = (place - 1) >> 1;
@@ -62,7 +80,7 @@ export class OrderedIndex {
     this.#put(place, entry);
   }
 
-  #sink(entry: Entry): void {
+  #sink(entry: Entry<T>): void {
     let place = entry.place;
     for (;;) {
       const left = 2 * place + 1;
@@ -78,18 +96,18 @@ export class OrderedIndex {
     this.#put(place, entry);
   }
 
-  #put(place: number, entry: Entry): void {
+  #put(place: number, entry: Entry<T>): void {
     this.#heap[place] = entry;
     entry.place = place;
   }
 
-  #at(place: number): Entry {
+  #at(place: number): Entry<T> {
     const entry = this.#heap[place];
     assert(entry !== undefined, "an index has no gaps");
     return entry;
   }
 }
 
-function isBefore(one: Entry, other: Entry): boolean {
-  return one.rank < other.rank || (one.rank === other.rank && one.job.number < other.job.number);
+function isBefore(one: Entry<Numbered>, other: Entry<Numbered>): boolean {
+  return one.rank < other.rank || (one.rank === other.rank && one.item.number < other.item.number);
 }

@@ -1,63 +1,64 @@
-// Lock keys: who holds them, and who waits for them in line.
+// What jobs do with lock keys: hold them, wait for them in line, be woken when they come free.
 //
 //   start ──▶ held ──end──▶ free ──▶ put by for the first in line (claim) ──start──▶ held
 //     └─ key held: park, in line          └─ claim over (10 s), cancelled, parked again ──▶ free
 //
 // Guarantees: no two live attempts hold one key, and none takes it while the handler of a cancelled
-// one may still run. A parked job always waits for a key that is held or put by for another queued
-// job: each time a key comes free the line is looked at, so none is stranded. The line is first
-// come, first served; a job that has to park again keeps its place. A claim keeps the rest of the
-// line back, so that one release wakes one job and not all; it does not bind those who start, and
-// it ends by itself, so that a job whose queue has no workers cannot keep a key from others.
-// Does not own: Redis' copy of the locks (transport/redis).
+// one may still run. A parked job always waits for a key that is held, put by, or wanted by one
+// that came earlier: each time a key comes free or a place in its line does, the first in line is
+// looked at, so none is stranded. A job that has to park again keeps its place. A claim keeps the
+// rest of the line back, so that one release wakes one job and not all; it does not bind jobs that
+// start, and it ends by itself, so that a job whose queue has no workers cannot keep a key from
+// others.
+// Does not own: the lines (line.ts), locks outside jobs (lock-command.ts), Redis' copy of the
+// locks (transport/redis).
 
+import { countClaim, goOn, leave } from "./admission.ts";
 import { assert } from "./assert.ts";
-import { record } from "./change.ts";
 import { indexDue } from "./due.ts";
 import { JobState } from "./job.ts";
+import {
+  claimKeys,
+  dropClaims,
+  enterLines,
+  firstInLines,
+  freeKeys,
+  isTakenFrom,
+  leaveLines,
+  takeKeys,
+  takenKeyOf,
+} from "./line.ts";
+import { type Contender, isLock } from "./lock.ts";
+import { grant } from "./lock-life.ts";
 import { plusMs } from "./milliseconds.ts";
-import { OrderedIndex } from "./ordered-index.ts";
 import type { JobRecord } from "./record.ts";
+import { indexEnded } from "./retention.ts";
 import type { Ledger, Turn } from "./state.ts";
+import { record } from "./tell.ts";
+import { wakeAfter } from "./wake.ts";
 
 /** About what an idle worker needs to start an unparked job, with much to spare. */
 export const CLAIM_MS = 10_000;
 
-/** The first of the job's keys that a live attempt holds, or "". */
-export function heldKeyOf(ledger: Ledger, job: JobRecord): string {
-  return job.lockKeys.find((key) => ledger.holders.has(key)) ?? "";
-}
-
-/** The job waits for this key, which a live attempt holds. */
+/** The job waits for this key, which another has or wants first. */
 export function park(turn: Turn, job: JobRecord, key: string): void {
-  const { ledger } = turn;
   if (job.parkedFor === key) return;
-  if (job.place === 0) {
-    ledger.lastPlace += 1;
-    job.place = ledger.lastPlace;
-  }
-  const wasClaiming = dropClaim(ledger, job);
-  standInLine(turn, job, key);
-  if (wasClaiming) wakeLine(turn, job.lockKeys);
+  const wasClaiming = dropClaim(turn.ledger, job);
+  waitFor(turn, job, key);
+  if (!wasClaiming) return;
+  wakeLine(turn, job.lockKeys);
+  wakeAfter(turn, job);
 }
 
 /** The job starts: it leaves the line and holds all its keys. */
 export function hold(ledger: Ledger, job: JobRecord): void {
-  leaveLine(ledger, job);
   dropClaim(ledger, job);
-  job.place = 0;
-  for (const key of job.lockKeys) {
-    assert(!ledger.holders.has(key), `${key} has one holder`);
-    ledger.holders.set(key, job);
-  }
+  takeKeys(ledger, job);
 }
 
 /** The job's attempt has ended: its keys are free. */
 export function release(turn: Turn, job: JobRecord): void {
-  for (const key of job.lockKeys) {
-    assert(turn.ledger.holders.get(key) === job, `${key} is released by its holder`);
-    turn.ledger.holders.delete(key);
-  }
+  freeKeys(turn.ledger, job);
   wakeLine(turn, job.lockKeys);
 }
 
@@ -66,14 +67,18 @@ export function letGo(turn: Turn, job: JobRecord): void {
   if (job.keysUntilMs === 0) return;
   job.keysUntilMs = 0;
   indexDue(turn.ledger, job);
+  indexEnded(turn.ledger, job);
   release(turn, job);
 }
 
 /** The job was cancelled while it waited: it needs neither place nor claim. */
 export function giveUp(turn: Turn, job: JobRecord): void {
-  leaveLine(turn.ledger, job);
+  const wasInLine = leaveLines(turn.ledger, job);
   job.place = 0;
-  if (dropClaim(turn.ledger, job)) wakeLine(turn, job.lockKeys);
+  const wasClaiming = dropClaim(turn.ledger, job);
+  const wasHeldBack = leave(turn.ledger, job);
+  if (wasClaiming || wasInLine) wakeLine(turn, job.lockKeys);
+  if (wasClaiming || wasHeldBack) wakeAfter(turn, job);
 }
 
 /** The job was unparked long ago and has not started: the next in line may try. */
@@ -81,74 +86,53 @@ export function expireClaim(turn: Turn, job: JobRecord): void {
   dropClaim(turn.ledger, job);
   indexDue(turn.ledger, job);
   wakeLine(turn, job.lockKeys);
+  wakeAfter(turn, job);
 }
 
-/** Unparks, in line order, whoever finds all keys free; each claims its keys before the next. */
-function wakeLine(turn: Turn, keys: readonly string[]): void {
-  for (;;) {
-    const job = firstInLine(turn.ledger, keys);
-    if (job === null) return;
-    const key = job.lockKeys.find((one) => !isFree(turn.ledger, one));
-    if (key === undefined) unpark(turn, job);
-    else standInLine(turn, job, key);
+/**
+ * Something about these keys has changed: whoever is first in line for one and finds all its keys
+ * free goes on. A lock is granted, a job unparked. One look at each first is enough: who goes takes
+ * its keys from all behind it.
+ */
+export function wakeLine(turn: Turn, keys: Iterable<string>): void {
+  for (const one of firstInLines(turn.ledger, keys)) {
+    if (isTakenFrom(turn.ledger, one.parkedFor, one)) continue;
+    const key = takenKeyOf(turn.ledger, one);
+    if (key === "") go(turn, one);
+    else if (isLock(one)) one.parkedFor = key;
+    else waitFor(turn, one, key);
   }
 }
 
-function firstInLine(ledger: Ledger, keys: readonly string[]): JobRecord | null {
-  let first: JobRecord | null = null;
-  for (const key of keys) {
-    if (!isFree(ledger, key)) continue;
-    const job = ledger.lines.get(key)?.first()?.job;
-    if (job !== undefined && (first === null || job.place < first.place)) first = job;
-  }
-  return first;
-}
-
-function isFree(ledger: Ledger, key: string): boolean {
-  return !ledger.holders.has(key) && !ledger.claims.has(key);
+function go(turn: Turn, one: Contender): void {
+  if (isLock(one)) grant(turn, one);
+  else unpark(turn, one);
 }
 
 function unpark(turn: Turn, job: JobRecord): void {
   const { ledger } = turn;
   assert(job.state === JobState.Queued, `${job.id} waits for a lock while queued`);
-  leaveLine(ledger, job);
-  for (const key of job.lockKeys) ledger.claims.set(key, job);
+  leaveLines(ledger, job);
+  claimKeys(ledger, job);
   // Never 0, which says that there is none.
   job.claimExpiryMs = plusMs(ledger.clockMs, CLAIM_MS);
-  job.dispatch += 1;
-  ledger.queued.add(job);
-  indexDue(ledger, job);
-  record(turn, job, "unparked");
+  goOn(turn, job, "lock");
 }
 
-function standInLine(turn: Turn, job: JobRecord, key: string): void {
+/** Without a claim: in the lines of all its keys, until this one is free. */
+export function waitFor(turn: Turn, job: JobRecord, key: string): void {
   const { ledger } = turn;
-  leaveLine(ledger, job);
-  job.parkedFor = key;
-  const line = ledger.lines.get(key) ?? new OrderedIndex();
-  ledger.lines.set(key, line);
-  line.set(job, job.place);
+  enterLines(ledger, job, key);
   ledger.queued.delete(job);
   indexDue(ledger, job);
   record(turn, job, "parked");
 }
 
-function leaveLine(ledger: Ledger, job: JobRecord): void {
-  if (job.parkedFor === "") return;
-  const line = ledger.lines.get(job.parkedFor);
-  assert(line !== undefined, `${job.id} stands in the line that it says`);
-  line.remove(job);
-  if (line.size === 0) ledger.lines.delete(job.parkedFor);
-  job.parkedFor = "";
-}
-
 /** Whether there was a claim. Its keys are free then, unless a live attempt holds them. */
-function dropClaim(ledger: Ledger, job: JobRecord): boolean {
+export function dropClaim(ledger: Ledger, job: JobRecord): boolean {
   if (job.claimExpiryMs === 0) return false;
+  countClaim(ledger, job, -1);
   job.claimExpiryMs = 0;
-  for (const key of job.lockKeys) {
-    assert(ledger.claims.get(key) === job, `${key} is put by for one job`);
-    ledger.claims.delete(key);
-  }
+  dropClaims(ledger, job);
   return true;
 }

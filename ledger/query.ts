@@ -1,12 +1,18 @@
 // What can be asked of a ledger. Asking changes nothing.
 //
-// Guarantees: nextDueMs costs one look whatever the number of jobs; queuedJobs passes over those
-// and no others; a list costs the jobs that it passes, newest first.
+// Guarantees: nextDueMs costs a look at each queue that holds jobs back, however many jobs there
+// are; queuedJobs passes over those and no others; a list, newest first, looks at the jobs that
+// match only (job-index.ts).
 // The jobs given are the ledger's own: read them at once, the next command may change them.
 
+import { assert } from "./assert.ts";
 import { type Counts, countsOf } from "./counts.ts";
 import type { Job, JobState } from "./job.ts";
+import { type JobPlace, placeOf } from "./job-id.ts";
+import type { JobRecord } from "./record.ts";
+import type { Schedule } from "./schedule.ts";
 import type { Ledger } from "./state.ts";
+import { limitsDueMs } from "./wake.ts";
 
 export interface JobFilter {
   /** undefined or null matches all. */
@@ -26,42 +32,84 @@ export interface JobPage {
 }
 
 export function getJob(ledger: Ledger, id: string): Readonly<Job> | undefined {
-  return ledger.jobsById.get(id);
+  return ledger.jobs.get(id);
 }
 
 export function listJobs(ledger: Ledger, filter: JobFilter): JobPage {
   const { beforeJobId = "", limit } = filter;
-  const before = beforeJobId === "" ? ledger.jobs.length : ledger.jobsById.get(beforeJobId)?.number;
-  // Nothing is older than a job that never was.
-  if (before === undefined) return { jobs: [], hasMore: false };
+  const before = placeOf(beforeJobId);
+  // Nothing is older than what is no job's id.
+  if (beforeJobId !== "" && before === null) return { jobs: [], hasMore: false };
   const jobs: Readonly<Job>[] = [];
-  for (let number = before - 1; number >= 0; number--) {
-    const job = ledger.jobs[number];
-    if (job === undefined || !isMatch(job, filter)) continue;
+  // By its place, not by the job, which may have been forgotten since the last page.
+  for (const job of matches(ledger, filter, before)) {
     if (jobs.length >= limit) return { jobs, hasMore: true };
     jobs.push(job);
   }
   return { jobs, hasMore: false };
 }
 
-function isMatch(job: Readonly<Job>, { state, kind = "", queue = "" }: JobFilter): boolean {
-  return (
-    (state === undefined || state === null || job.state === state) &&
-    (kind === "" || job.kind === kind) &&
-    (queue === "" || job.queue === queue)
-  );
+function* matches(
+  { jobs, index, counters }: Ledger,
+  { state = null, kind = "", queue = "" }: JobFilter,
+  before: JobPlace | null,
+): Generator<JobRecord, void, undefined> {
+  if (state === null && kind === "" && queue === "") {
+    yield* jobs.backwards(before);
+    return;
+  }
+  const number = before === null ? counters.accepted : jobs.numberAt(before);
+  for (const one of index.newest({ state, kind, queue }, Math.min(number, counters.accepted))) {
+    const job = jobs.numbered(one);
+    assert(job !== undefined, "what is indexed is there");
+    yield job;
+  }
 }
 
 /**
- * The earliest run time, lease expiry, attempt timeout or end of a claim; null if there is none.
+ * The earliest run time, lease expiry, attempt timeout, end of a claim or of a lock, or room under
+ * a limit; null if there is none.
  */
 export function nextDueMs(ledger: Ledger): number | null {
-  return ledger.due.first()?.rank ?? null;
+  const { due, locksDue } = ledger;
+  const times = [due.first()?.rank, locksDue.first()?.rank, limitsDueMs(ledger) ?? undefined];
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? null : Math.min(...known);
 }
 
-/** What has to be in BullMQ: QUEUED and not parked, in the order they became so. */
+/** What has to be in BullMQ: QUEUED, not parked and not held back, in the order they became so. */
 export function queuedJobs(ledger: Ledger): Iterable<Readonly<Job>> {
   return ledger.queued;
+}
+
+export interface SchedulePage {
+  readonly schedules: readonly Readonly<Schedule>[];
+  readonly hasMore: boolean;
+}
+
+export function getSchedule(ledger: Ledger, id: string): Readonly<Schedule> | undefined {
+  return ledger.schedules.get(id);
+}
+
+/** In the order of creation, those after the one with this number (0: from the first on). */
+export function listSchedules(ledger: Ledger, afterNumber: number, limit: number): SchedulePage {
+  const schedules: Readonly<Schedule>[] = [];
+  for (const schedule of ledger.schedules.values()) {
+    if (schedule.number <= afterNumber) continue;
+    if (schedules.length >= limit) return { schedules, hasMore: true };
+    schedules.push(schedule);
+  }
+  return { schedules, hasMore: false };
+}
+
+/** The earliest next slot; 0: one is not computed yet; null: no schedule waits for any. */
+export function nextSlotDueMs({ schedulesDue }: Ledger): number | null {
+  return schedulesDue.first()?.rank ?? null;
+}
+
+/** Whose next slot has come, or is not computed yet; at most so many of them. */
+export function dueSchedules(ledger: Ledger, nowMs: number, limit: number): readonly Schedule[] {
+  return ledger.schedulesDue.upTo(nowMs, limit);
 }
 
 export function counts(ledger: Ledger): Counts {

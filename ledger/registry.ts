@@ -6,7 +6,9 @@
 
 import { normalBackoff } from "./backoff.ts";
 import type { Kind } from "./command.ts";
+import { normalKey } from "./concurrency-keys.ts";
 import { wholeMs } from "./milliseconds.ts";
+import { knowQueue } from "./queue.ts";
 import type { Ledger } from "./state.ts";
 
 export function registerKinds(ledger: Ledger, kinds: readonly Kind[]): void {
@@ -17,8 +19,11 @@ export function registerKinds(ledger: Ledger, kinds: readonly Kind[]): void {
       maxAttempts: Math.max(1, wholeMs(kind.maxAttempts)),
       backoff: normalBackoff(kind.backoff),
       attemptTimeoutMs: wholeMs(kind.attemptTimeoutMs),
+      totalTimeoutMs: wholeMs(kind.totalTimeoutMs),
       lockTemplates: [...kind.lockTemplates],
+      concurrencyTemplates: kind.concurrencyTemplates.map(normalKey),
     };
+    knowQueue(ledger, kind.queue);
     const registered = ledger.kinds.get(kind.kind);
     if (registered === undefined) {
       ledger.kinds.set(kind.kind, { latest, queues: new Set([kind.queue]) });

@@ -1,20 +1,35 @@
 // A ledger as plain records, to be written down and brought back (restore.ts).
 //
 // Guarantees: the records hold all that the ledger's future depends on, and equal ledgers give
-// equal records in one order: the head, the kinds by name, the jobs by number, and the order of the
-// queue. What follows exactly from them is left out: numbers, live tokens, attempts used, the
-// owners of ids and keys, who holds, claims or waits for a lock, what is due. No record shares what
-// the ledger changes later. They are made one at a time, so that a caller can spread the work; the
-// ledger must not move meanwhile, which is asserted: records of two moments are no state at all.
+// equal records in one order: the head, the kinds and the queues by name, the schedules in the
+// order of their creation, the jobs by number, the order of what is before workers, locks outside
+// jobs (by number, then those that are over as they ended), the keys of forgotten jobs. What
+// follows exactly from them is left out: live tokens, attempts used, the owners of ids and keys,
+// who holds, claims or waits for a lock or a limit, what is due, what may be forgotten. No record
+// shares what the ledger changes later. They are made one at a time, so that a caller can spread
+// the work; the ledger must not move meanwhile, which is asserted: records of two moments are no
+// state at all.
 // Does not own: bytes (transport/snapshot-codec.ts), nor when a snapshot is taken.
 
 import { assert } from "./assert.ts";
 import type { Kind } from "./command.ts";
 import { type Counts, countsOf } from "./counts.ts";
 import { type KeptJob, keptOf } from "./kept-job.ts";
+import { type KeptLock, keptLockOf } from "./kept-lock.ts";
+import { type KeptSchedule, keptScheduleOf } from "./kept-schedule.ts";
+import type { ForgottenKey } from "./key-book.ts";
+import type { QueueLimits, QueueRecord } from "./queue.ts";
 import type { Ledger, RegisteredKind } from "./state.ts";
 
-export type SnapshotRecord = SnapshotHead | SnapshotKind | SnapshotJob | SnapshotQueue;
+export type SnapshotRecord =
+  | SnapshotHead
+  | SnapshotKind
+  | SnapshotQueueLimits
+  | SnapshotSchedule
+  | SnapshotJob
+  | SnapshotQueue
+  | SnapshotLock
+  | SnapshotForgottenKey;
 
 export interface SnapshotHead {
   readonly kind: "head";
@@ -23,9 +38,26 @@ export interface SnapshotHead {
   readonly termOpenedMs: number;
   readonly lastPlace: number;
   readonly receiptsMax: number;
-  /** How many kinds follow. */
+  /** How many kinds, and how many queues, follow. */
   readonly kindCount: number;
-  /** `accepted` jobs follow; but for `deduplicated` a count of them gives the same. */
+  readonly queueCount: number;
+  readonly lastArrival: number;
+  /** Of all queues together. */
+  readonly isPaused: boolean;
+  readonly runningMax: number;
+  /** Concurrency keys whose line was not looked at to the end, by code units. */
+  readonly keysDue: readonly string[];
+  /** How many schedules follow. */
+  readonly scheduleCount: number;
+  /** How many locks follow. */
+  readonly lockCount: number;
+  /** How many keys of forgotten jobs follow. */
+  readonly forgottenKeyCount: number;
+  /**
+   * As many jobs follow as were accepted and not forgotten. The states' counts are those of the
+   * jobs; so are others, if none was forgotten, but for those of
+   * COUNTED_ONLY.
+   */
   readonly counts: Counts;
 }
 
@@ -36,15 +68,42 @@ export interface SnapshotKind {
   readonly queues: readonly string[];
 }
 
+export interface SnapshotQueueLimits {
+  readonly kind: "queue-limits";
+  readonly name: string;
+  readonly isPaused: boolean;
+  readonly limits: QueueLimits;
+  readonly recentStarts: readonly number[];
+}
+
+export interface SnapshotSchedule {
+  readonly kind: "schedule";
+  readonly schedule: KeptSchedule;
+}
+
 export interface SnapshotJob {
   readonly kind: "job";
   readonly job: KeptJob;
 }
 
-/** The next jobs of the queue, by number, in the order they became queued. */
+/** The next jobs that are before workers, by number, in the order they came there. */
 export interface SnapshotQueue {
   readonly kind: "queue";
   readonly numbers: readonly number[];
+}
+
+export interface SnapshotLock {
+  readonly kind: "lock";
+  readonly lock: KeptLock;
+}
+
+/** What was counted and is told by nothing that is kept. */
+export const COUNTED_ONLY = ["deduplicated", "locksGranted", "locksExpired"] as const;
+
+/** The next one in the order in which they will go. */
+export interface SnapshotForgottenKey {
+  readonly kind: "forgotten-key";
+  readonly forgotten: ForgottenKey;
 }
 
 /** Places of the queue in one record: keeps the work between two records short. */
@@ -65,6 +124,13 @@ function* recordsOf(ledger: Ledger): Generator<SnapshotRecord, void, undefined> 
     const registered = ledger.kinds.get(name);
     if (registered !== undefined) yield kindOf(registered);
   }
+  for (const name of [...ledger.queues.keys()].sort()) {
+    const queue = ledger.queues.get(name);
+    if (queue !== undefined) yield limitsOf(queue);
+  }
+  for (const schedule of ledger.schedules.values()) {
+    yield { kind: "schedule", schedule: keptScheduleOf(schedule) };
+  }
   for (const job of ledger.jobs) yield { kind: "job", job: keptOf(job) };
   let numbers: number[] = [];
   for (const job of ledger.queued) {
@@ -75,6 +141,11 @@ function* recordsOf(ledger: Ledger): Generator<SnapshotRecord, void, undefined> 
     }
   }
   if (numbers.length > 0) yield { kind: "queue", numbers };
+  for (const lock of ledger.locks.values()) {
+    if (lock.state !== "over") yield { kind: "lock", lock: keptLockOf(lock) };
+  }
+  for (const lock of ledger.endedLocks) yield { kind: "lock", lock: keptLockOf(lock) };
+  for (const forgotten of ledger.keys.forgotten()) yield { kind: "forgotten-key", forgotten };
 }
 
 function headOf(ledger: Ledger): SnapshotHead {
@@ -86,8 +157,20 @@ function headOf(ledger: Ledger): SnapshotHead {
     lastPlace: ledger.lastPlace,
     receiptsMax: ledger.receiptsMax,
     kindCount: ledger.kinds.size,
+    queueCount: ledger.queues.size,
+    lastArrival: ledger.lastArrival,
+    isPaused: ledger.allQueues.isPaused,
+    runningMax: ledger.allQueues.runningMax,
+    keysDue: [...ledger.keysDue].sort(),
+    scheduleCount: ledger.schedules.size,
+    lockCount: ledger.locks.size,
+    forgottenKeyCount: ledger.keys.forgottenCount,
     counts: countsOf(ledger.counters),
   };
+}
+
+function limitsOf({ name, isPaused, limits, recentStarts }: QueueRecord): SnapshotQueueLimits {
+  return { kind: "queue-limits", name, isPaused, limits, recentStarts: [...recentStarts] };
 }
 
 function kindOf({ latest, queues }: RegisteredKind): SnapshotKind {

@@ -62,7 +62,8 @@ export function admit(call: Call, admitting: Admitting): Admission {
 function isReadOfLedger({ call }: Call): boolean {
   if (call?.$case !== "read") return false;
   const kind = call.value.read?.$case;
-  return kind === "jobs" || kind === "list";
+  const kinds = ["jobs", "list", "queues", "schedule", "schedules"];
+  return kind !== undefined && kinds.includes(kind);
 }
 
 /** The entry's bytes: the command with the leader's time and a fresh random number. */

@@ -6,7 +6,7 @@
 
 import type { CommandBody } from "../ledger/command.ts";
 import { apply, type Ledger } from "../ledger/ledger.ts";
-import type { Change, Result } from "../ledger/result.ts";
+import type { Change, LockChange, Result } from "../ledger/result.ts";
 import { entryBytes } from "../raft/log.ts";
 import { type Entry, EntryKind, type LogIndex } from "../raft/message.ts";
 import { decodeCommand } from "./command-codec.ts";
@@ -21,6 +21,7 @@ export interface AppliedEntry {
   readonly result: Result | null;
   /** The ledger's own: to be read before the next entry is applied. */
   readonly changes: readonly Change[];
+  readonly lockChanges: readonly LockChange[];
 }
 
 export class Applier {
@@ -68,11 +69,10 @@ export class Applier {
   #apply(entry: Entry): void {
     this.#lastApplied = entry.index;
     if (entry.kind !== EntryKind.Command) {
-      this.#onApplied({ entry, body: null, result: null, changes: [] });
+      this.#onApplied({ entry, body: null, result: null, changes: [], lockChanges: [] });
       return;
     }
     const command = decodeCommand(entry.data);
-    const { result, changes } = apply(this.#ledger, entry.index, command);
-    this.#onApplied({ entry, body: command.body, result, changes });
+    this.#onApplied({ entry, body: command.body, ...apply(this.#ledger, entry.index, command) });
   }
 }

@@ -5,14 +5,28 @@
 // decodes to the same value.
 // Does not own: what a leader accepts (command-check.ts).
 
-import type { Command, CommandBody, JobSpec, Kind, ReportedOutcome } from "../ledger/command.ts";
+import { JITTER_DEFAULT } from "../ledger/backoff.ts";
+import type {
+  Command,
+  CommandBody,
+  JobSpec,
+  Kind,
+  LockRef,
+  ReportedOutcome,
+} from "../ledger/command.ts";
 import type { Backoff, JobError } from "../ledger/job.ts";
 import {
   Outcome,
+  type Backoff as WireBackoff,
   Command as WireCommand,
   type JobSpec as WireJobSpec,
   type Kind as WireKind,
 } from "../protos/gen/ledger/v1/command.ts";
+import { ChildFailurePolicy as WirePolicy } from "../protos/gen/ledger/v1/family.ts";
+import { jobCommandFromWire, jobCommandToWire } from "./job-command-codec.ts";
+import { fromWireSet, toWireDrain, toWireKeys, toWireSet } from "./queue-codec.ts";
+import { ruleFromLog, ruleToLog, tickToLog } from "./schedule-codec.ts";
+import { CHILD_FAILURE_TO_WIRE } from "./snapshot-fields.ts";
 
 const UNKNOWN: CommandBody = { kind: "unknown" };
 
@@ -79,16 +93,44 @@ export function commandFromWire(wire: WireCommand): CommandBody {
       const kinds: Kind[] = [];
       for (const kind of command.value.kinds) {
         if (kind.backoff === undefined) return UNKNOWN;
-        kinds.push({ ...kind, backoff: kind.backoff });
+        kinds.push({ ...kind, backoff: fromWireBackoff(kind.backoff) });
       }
       return { kind: "register-kinds", kinds };
     }
+    case "setQueue":
+      return fromWireSet(command.value);
+    case "drainQueue":
+      return { kind: "drain-queue", ...command.value };
     case "tick":
       return { kind: "tick" };
     case "openTerm":
       return { kind: "open-term", leader: command.value.leader };
+    case "createSchedule": {
+      const { scheduleId } = command.value;
+      const rule = ruleFromLog(command.value.rule);
+      if (rule === null || command.value.job === undefined) return UNKNOWN;
+      return { kind: "create-schedule", scheduleId, rule, job: fromWireSpec(command.value.job) };
+    }
+    case "deleteSchedule":
+      return { kind: "delete-schedule", scheduleId: command.value.scheduleId };
+    case "setSchedulePaused":
+      return { kind: "set-schedule-paused", ...command.value };
+    case "tickSchedules":
+      return { kind: "tick-schedules", ticks: command.value.ticks };
     case "checkpoint":
       return { kind: "checkpoint" };
+    case "reportProgress":
+    case "retryJob":
+    case "retryJobs":
+      return jobCommandFromWire(command);
+    case "acquireLock":
+      return { kind: "acquire-lock", ...command.value };
+    case "renewLocks":
+      return { kind: "renew-locks", ...command.value };
+    case "releaseLocks":
+      return { kind: "release-locks", ...command.value };
+    case "forgetJobs":
+      return { kind: "forget-jobs", ...command.value };
     case undefined:
       return UNKNOWN;
   }
@@ -117,22 +159,63 @@ function oneofOf(body: CommandBody): WireCommand["command"] {
       return { $case: "cancelJob", value: { jobId: body.jobId, reason: body.reason } };
     case "register-kinds":
       return { $case: "registerKinds", value: { kinds: body.kinds.map(toWireKind) } };
+    case "set-queue":
+      return { $case: "setQueue", value: toWireSet(body) };
+    case "drain-queue":
+      return { $case: "drainQueue", value: toWireDrain(body) };
     case "tick":
       return { $case: "tick", value: {} };
     case "open-term":
       return { $case: "openTerm", value: { leader: body.leader } };
+    case "create-schedule": {
+      const { scheduleId, rule, job } = body;
+      const value = { scheduleId, rule: ruleToLog(rule), job: toWireSpec(job) };
+      return { $case: "createSchedule", value };
+    }
+    case "delete-schedule":
+      return { $case: "deleteSchedule", value: { scheduleId: body.scheduleId } };
+    case "set-schedule-paused": {
+      const { scheduleId, isPaused } = body;
+      return { $case: "setSchedulePaused", value: { scheduleId, isPaused } };
+    }
+    case "tick-schedules":
+      return { $case: "tickSchedules", value: { ticks: body.ticks.map(tickToLog) } };
     case "checkpoint":
       return { $case: "checkpoint", value: {} };
+    case "report-progress":
+    case "retry-job":
+    case "retry-jobs":
+      return jobCommandToWire(body);
+    case "acquire-lock": {
+      const { owner, requestId, ttlMs, waitMs } = body;
+      const lockKeys = [...body.lockKeys];
+      return { $case: "acquireLock", value: { lockKeys, owner, requestId, ttlMs, waitMs } };
+    }
+    case "renew-locks":
+      return { $case: "renewLocks", value: { locks: body.locks.map(refOf) } };
+    case "release-locks":
+      return { $case: "releaseLocks", value: { locks: body.locks.map(refOf) } };
+    case "forget-jobs": {
+      const { kind: _, ...value } = body;
+      return { $case: "forgetJobs", value };
+    }
     case "unknown":
       return undefined;
   }
 }
 
-function fromWireSpec(wire: WireJobSpec): JobSpec {
-  return { ...wire, backoff: wire.backoff ?? null };
+export function fromWireSpec(wire: WireJobSpec): JobSpec {
+  const isRun = wire.onChildFailure === WirePolicy.CHILD_FAILURE_POLICY_RUN_PARENT;
+  const onChildFailure = isRun ? "run-parent" : "fail-parent";
+  const backoff = wire.backoff === undefined ? null : fromWireBackoff(wire.backoff);
+  return { ...wire, backoff, onChildFailure };
 }
 
-function toWireSpec(spec: JobSpec): WireJobSpec {
+function fromWireBackoff({ jitter = JITTER_DEFAULT, ...backoff }: WireBackoff): Backoff {
+  return { ...backoff, jitter };
+}
+
+export function toWireSpec(spec: JobSpec): WireJobSpec {
   return {
     kind: spec.kind,
     queue: spec.queue,
@@ -145,6 +228,10 @@ function toWireSpec(spec: JobSpec): WireJobSpec {
     lockKeys: [...spec.lockKeys],
     idempotencyKey: spec.idempotencyKey,
     traceparent: spec.traceparent,
+    concurrencyKeys: toWireKeys(spec.concurrencyKeys),
+    totalTimeoutMs: spec.totalTimeoutMs,
+    parent: spec.parent,
+    onChildFailure: CHILD_FAILURE_TO_WIRE[spec.onChildFailure],
   };
 }
 
@@ -156,11 +243,17 @@ function toWireKind(kind: Kind): WireKind {
     backoff: backoffOf(kind.backoff),
     attemptTimeoutMs: kind.attemptTimeoutMs,
     lockTemplates: [...kind.lockTemplates],
+    concurrencyTemplates: toWireKeys(kind.concurrencyTemplates),
+    totalTimeoutMs: kind.totalTimeoutMs,
   };
 }
 
-function backoffOf({ initialMs, multiplier, maxMs }: Backoff): Backoff {
-  return { initialMs, multiplier, maxMs };
+function refOf({ lockId, token }: LockRef): LockRef {
+  return { lockId, token };
+}
+
+function backoffOf({ initialMs, multiplier, maxMs, jitter }: Backoff): WireBackoff {
+  return { initialMs, multiplier, maxMs, jitter };
 }
 
 function errorOf({ code, message, retryable }: JobError): JobError {

@@ -8,6 +8,7 @@ import type { NodeId, Term } from "../raft/message.ts";
 import { createNode, type Limits, type RaftNode } from "../raft/node.ts";
 import * as limit from "./limit.ts";
 import type { LogStore } from "./log-store.ts";
+import type { Retention } from "./retention-keeper.ts";
 import type { Logger } from "./telemetry/logger.ts";
 
 export interface DriverTiming {
@@ -30,6 +31,8 @@ export interface DriverOptions {
   readonly ledger: Ledger;
   /** A snapshot is taken when the log has grown by so much. */
   readonly snapshotLogBytes: number;
+  /** What a leader has forgotten; absent: nothing. */
+  readonly retention?: Retention;
   readonly logger: Logger;
   /** Each committed change, on every node, right after it was applied. */
   readonly onChanges: (changes: readonly Change[]) => void;

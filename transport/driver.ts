@@ -11,7 +11,6 @@
 import { performance } from "node:perf_hooks";
 import type { CommandBody } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Change } from "../ledger/result.ts";
 import type { Answer, Call } from "../protos/gen/node/v1/exchange.ts";
 import { type Effect, Role } from "../raft/effect.ts";
 import type { Input, Proposal, Untimed } from "../raft/input.ts";
@@ -27,10 +26,10 @@ import { createCore, type DriverOptions, type DriverStatus } from "./driver-opti
 import { FormationDesk } from "./formation-desk.ts";
 import { HeldSends } from "./held-sends.ts";
 import type { Hello } from "./hello.ts";
-import { jobEventOf } from "./job-event.ts";
 import { LeaderClock } from "./leader-clock.ts";
 import { LedgerTicker } from "./ledger-ticker.ts";
 import * as limit from "./limit.ts";
+import { eventsOf } from "./lock-event.ts";
 import { nameOf } from "./member-id.ts";
 import { OpenCalls } from "./open-calls.ts";
 import type { PeerLink, PeerLinkListener } from "./peer-link.ts";
@@ -73,7 +72,7 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
 
   constructor(options: DriverOptions) {
     const { ledger, ...lasting } = options;
-    const { store, logger, cluster } = lasting;
+    const { store, logger, cluster, retention } = lasting;
     this.#options = lasting;
     const { hardState, snapshot, incarnation } = store.recovered;
     this.#node = createCore(options);
@@ -82,10 +81,10 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     this.#calls = new OpenCalls((replyTo, answer) => this.#answer(replyTo, answer), incarnation);
     this.#held = new HeldSends((to, message) => this.#sendNow(to, message));
     const node = this.#node;
-    const nodeName = this.#name;
+    const [nodeName, clock] = [this.#name, this.#clock];
     const propose = (body: CommandBody): number => this.#proposeOwn(body);
     const input = (one: Untimed<Input>): void => this.#push({ ...one, nowMs: performance.now() });
-    this.#ticker = new LedgerTicker({ nodeName, clock: this.#clock, propose });
+    this.#ticker = new LedgerTicker({ nodeName, clock, propose, retention, logger });
     this.#snapshots = new SnapshotDesk({
       store,
       node,
@@ -363,12 +362,13 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     this.#push({ kind: "applied", nowMs: performance.now(), index: this.#applier.lastApplied });
   }
 
-  #applied({ entry, body, result, changes }: AppliedEntry): void {
+  #applied(applied: AppliedEntry): void {
+    const { entry, body, result } = applied;
     const { index, term } = entry;
     this.#calls.applied(index, term, result);
     if (body === null) this.#members.applied(index);
-    if (changes.length > 0) this.#tell(changes);
-    if (body?.kind === "tick") this.#ticker.ended();
+    this.#tell(applied);
+    if (body !== null) this.#ticker.applied(body.kind);
     if (body?.kind === "checkpoint") this.#members.checkpointApplied(index, term);
     // Our own term's first command: all that was committed before is applied now.
     if (body?.kind === "open-term" && term === this.#term) {
@@ -376,11 +376,11 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     }
   }
 
-  #tell(changes: readonly Change[]): void {
+  #tell(applied: AppliedEntry): void {
     if (this.#isLeading) {
-      this.#mailbox?.publishEvents(changes.map((c) => jobEventOf(c, this.#term, Date.now())));
+      this.#mailbox?.publishEvents(eventsOf(applied, this.#term, Date.now()));
     }
-    this.#options.onChanges(changes);
+    if (applied.changes.length > 0) this.#options.onChanges(applied.changes);
   }
 
   #setLeading(isLeading: boolean): void {

@@ -1,5 +1,5 @@
-// What a leader proposes by itself: its first command, and a tick as soon as something in the
-// ledger is due, one at a time.
+// What a leader proposes by itself: its first command, a tick as soon as something in the ledger is
+// due, the slots of schedules, and that finished jobs be forgotten; one of each at a time.
 //
 // Guarantees: a leader whose first command was refused (it was handing over, or overloaded)
 // proposes it again: without it, nothing would fall due for the rest of the term. A wall clock that
@@ -10,15 +10,23 @@ import type { CommandBody } from "../ledger/command.ts";
 import { type Ledger, nextDueMs } from "../ledger/ledger.ts";
 import type { RequestId } from "../raft/input.ts";
 import type { LeaderClock } from "./leader-clock.ts";
+import { type Retention, RetentionKeeper } from "./retention-keeper.ts";
+import { ScheduleKeeper } from "./schedule-keeper.ts";
+import type { Logger } from "./telemetry/logger.ts";
 
 export interface LedgerTickerOptions {
   readonly nodeName: string;
   readonly clock: LeaderClock;
   readonly propose: (body: CommandBody) => RequestId;
+  /** Absent: nothing is ever forgotten. */
+  readonly retention?: Retention | undefined;
+  readonly logger?: Logger | undefined;
 }
 
 export class LedgerTicker {
   readonly #options: LedgerTickerOptions;
+  readonly #keeper: RetentionKeeper | null;
+  readonly #schedules: ScheduleKeeper;
   /** The tick that is proposed and not applied yet. */
   #openId: RequestId | null = null;
   /** The command that opens the term, proposed last. */
@@ -28,11 +36,17 @@ export class LedgerTicker {
 
   constructor(options: LedgerTickerOptions) {
     this.#options = options;
+    const { retention, propose, clock, logger } = options;
+    const nowMs = (): number => clock.nowMs();
+    this.#keeper = retention ? new RetentionKeeper({ retention, propose, nowMs }) : null;
+    this.#schedules = new ScheduleKeeper({ propose, nowMs, logger });
   }
 
   /** This node is the leader of a new term. */
   elected(): void {
     this.#openId = null;
+    this.#keeper?.elected();
+    this.#schedules.elected();
     this.#openTerm();
   }
 
@@ -50,6 +64,8 @@ export class LedgerTicker {
   /** Only while leading. */
   advance(ledger: Ledger): void {
     const { clock, propose } = this.#options;
+    this.#keeper?.advance(ledger);
+    this.#schedules.advance(ledger);
     if (this.#openId !== null) return;
     const dueMs = nextDueMs(ledger);
     if (dueMs === null || dueMs > clock.nowMs()) return;
@@ -58,14 +74,18 @@ export class LedgerTicker {
   }
 
   refused(requestId: RequestId): void {
+    this.#keeper?.refused(requestId);
+    this.#schedules.refused(requestId);
     if (requestId === this.#openId) this.#openId = null;
     if (requestId !== this.#termId) return;
     this.#termId = null;
     this.#mustOpenTerm = true;
   }
 
-  /** The tick was applied. */
-  ended(): void {
-    this.#openId = null;
+  /** A command was applied, of whoever proposed it. */
+  applied(kind: CommandBody["kind"]): void {
+    if (kind === "tick") this.#openId = null;
+    if (kind === "forget-jobs") this.#keeper?.ended();
+    if (kind === "tick-schedules") this.#schedules.ended();
   }
 }

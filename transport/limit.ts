@@ -49,11 +49,38 @@ export const CLIENT_CALLS_MAX = 20_000;
 export const CLIENT_BATCH_CALLS_MAX = 512;
 export const CLIENT_BATCH_BYTES_MAX = 1024 * 1024;
 export const JOB_LOCK_KEYS_MAX = 16;
+/** Keys that limit how many jobs run at the same time, and the greatest such limit. */
+export const JOB_CONCURRENCY_KEYS_MAX = 8;
+export const CONCURRENCY_MAX = 1_000;
+/** Of a queue: running jobs, waiting jobs, starts in a period (each is remembered), the period. */
+export const QUEUE_RUNNING_MAX = 1_000_000;
+export const QUEUE_WAITING_MAX = 1_000_000_000;
+export const QUEUE_RATE_COUNT_MAX = 10_000;
+export const QUEUE_RATE_PERIOD_MS_MAX = 24 * 60 * 60 * 1_000;
+/** Jobs that one command of a drain cancels: some milliseconds of work. */
+export const DRAIN_JOBS_MAX = 1_000;
 export const JOB_ATTEMPTS_MAX = 100;
 export const JOB_PRIORITY_MAX = 1_000;
 export const BATCH_JOBS_MAX = 1_000;
+/** Levels of a family, the topmost parent's included. All its jobs are in one command. */
+export const FAMILY_LEVELS_MAX = 5;
+/** Results of children that a start carries; beyond, a handler asks by id. */
+export const CHILD_RESULTS_BYTES_MAX = 1024 * 1024;
+/** Characters of a child's error in a start; all of it is with the child. */
+export const CHILD_ERROR_LENGTH_MAX = 256;
 export const PAGE_SIZE_DEFAULT = 50;
 export const PAGE_SIZE_MAX = 1_000;
+/** What an attempt tells of its progress, and a line that it logs. */
+export const PROGRESS_BYTES_MAX = 4 * 1024;
+export const LOG_LINE_BYTES_MAX = 1024;
+/** Lines in one report of an attempt, and attempts that one ReportProgress names. */
+export const REPORT_LINES_MAX = 100;
+export const REPORTS_MAX = 1_000;
+/** Of the progress and lines in one ReportProgress; one attempt's always go. */
+export const REPORTS_BYTES_MAX = 256 * 1024;
+/** Jobs that one RetryJobs call retries. */
+export const RETRY_COUNT_DEFAULT = 1_000;
+export const RETRY_COUNT_MAX = 10_000;
 /** Kind, queue, lock key and idempotency key: characters. */
 export const NAME_LENGTH_MAX = 128;
 export const KEY_LENGTH_MAX = 256;
@@ -66,8 +93,16 @@ export const ERROR_MESSAGE_LENGTH_MAX = 4_096;
 /** Attempts that one RenewLeases names, and kinds that one RegisterKinds does. */
 export const RENEWALS_MAX = 10_000;
 export const KINDS_MAX = 1_000;
+/** Finished jobs that one command forgets: about a millisecond of work, 40 times a second. */
+export const FORGET_JOBS_MAX = 250;
+/** Nobody who waits for a result may find its job forgotten: longer than any call waits. */
+export const FINISHED_SPARE_MS = 60_000;
 /** A longer lease would keep a dead worker's jobs from others for as long. */
 export const LEASE_MS_MAX = 60 * 60 * 1_000;
+/** A lock outside jobs: no shorter life than its holder can extend, no longer wait than this. */
+export const LOCK_TTL_MS_MIN = 100;
+export const LOCK_TTL_MS_DEFAULT = 30_000;
+export const LOCK_WAIT_MS_MAX = 60 * 60 * 1_000;
 /** Backoffs and attempt timeouts: ten years. */
 export const DURATION_MS_MAX = 3_650 * 24 * 60 * 60 * 1_000;
 /** The last millisecond of a google.protobuf.Timestamp, in the year 9999. */
@@ -88,6 +123,8 @@ export const TRAILER_VIOLATIONS_MAX = 12;
 export const READ_JOBS_MAX = 256;
 /** Callers of one gateway that wait for or watch a job; beyond, BACKLOG_FULL. */
 export const GATEWAY_WAITS_MAX = 20_000;
+/** Callers of one gateway that wait for a lock: one command keeps the places of all of them. */
+export const GATEWAY_LOCK_WAITS_MAX = 10_000;
 /** Callers of one gateway that read the log: each asks the leader four times a second. */
 export const GATEWAY_TAILS_MAX = 64;
 /** Items of one SubmitJobs stream, and greetings of one SayHelloBidiStream, on their way. */
@@ -100,3 +137,33 @@ export const CALL_TIMEOUT_MS_DEFAULT = 10_000;
 export const CALL_TIMEOUT_MS_MAX = 60_000;
 /** Of a snapshot that is written or sent, as one piece: some milliseconds of work. */
 export const SNAPSHOT_PIECE_BYTES = 256 * 1024;
+/** A cron expression, characters. */
+export const CRON_LENGTH_MAX = 256;
+/** Of an interval: more often is a stream, and not a schedule. */
+export const INTERVAL_MS_MIN = 1_000;
+/** A slot that is decided later than this is missed: a killed leader is replaced much sooner. */
+export const MISSED_AFTER_MS_DEFAULT = 30_000;
+export const MISSED_AFTER_MS_MIN = 1_000;
+export const MISSED_AFTER_MS_MAX = 24 * 60 * 60 * 1_000;
+/** Schedules that one entry ticks: some milliseconds of calendar. */
+export const TICKED_SCHEDULES_MAX = 64;
+/** Cron expressions that a process keeps parsed. */
+export const PARSED_CRONS_MAX = 1_000;
+/** The body of an HTTP request: what a message may have in gRPC. */
+export const HTTP_BODY_BYTES_MAX = GRPC_MESSAGE_BYTES_MAX;
+/** Problems of one HTTP request that are told; the rest are counted. */
+export const HTTP_VIOLATIONS_MAX = 50;
+/** Connections of one HTTP server; a watch keeps one of its own over HTTP/1.1. */
+export const HTTP_CONNECTIONS_MAX = 4_096;
+/** Remote workers of one gateway: each holds a few connections to Redis; beyond, BACKLOG_FULL. */
+export const GATEWAY_WORKERS_MAX = 256;
+/** Of one remote worker: jobs at a time from all its queues, those, and attempts it resumes. */
+export const WORKER_CONCURRENCY_MAX = 1_000;
+export const WORKER_QUEUES_MAX = 64;
+export const WORKER_RESUMES_MAX = 1_000;
+/** Lines for a job's log in one heartbeat of an attempt. */
+export const HEARTBEAT_LOG_LINES_MAX = 100;
+/** Messages that a remote worker has not read yet; one that lets more wait is sent away. */
+export const WORKER_OUTBOX_MAX = 10_000;
+/** Outcomes of one remote worker that the quorum has not answered yet. */
+export const WORKER_REPORTS_MAX = 10_000;

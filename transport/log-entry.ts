@@ -6,6 +6,7 @@
 // Does not own: which entries may be shown (read-server.ts).
 
 import type { Command, CommandBody, JobSpec } from "../ledger/command.ts";
+import type { ScheduleRule, ScheduleTick } from "../ledger/schedule.ts";
 import type { LogEntry } from "../protos/gen/quorumq/v1/cluster_service.ts";
 import { decodeConfiguration } from "../raft/configuration.ts";
 import { type Entry, EntryKind, type NodeId } from "../raft/message.ts";
@@ -65,15 +66,66 @@ function commandDetail(body: Exclude<CommandBody, { kind: "unknown" }>): Detail 
       return finishDetail(body);
     case "cancel-job":
       return { jobId: cut(body.jobId), reason: cut(body.reason) };
+    case "report-progress": {
+      // Progress and lines may hold what the handler was given: only how much there is.
+      const reports = list(body.reports, ({ jobId, token, progress, lineCount }) => ({
+        jobId: cut(jobId),
+        token,
+        ...(progress === null ? {} : { progressBytes: progress.byteLength }),
+        ...(lineCount === 0 ? {} : { lines: lineCount }),
+      }));
+      return { worker: cut(body.worker), count: body.reports.length, reports };
+    }
+    case "retry-job":
+      return { jobId: cut(body.jobId), requestId: cut(body.requestId) };
+    case "retry-jobs": {
+      const { filter, fromNumber, requestId } = body;
+      const shown = Object.entries(filter).filter(([, value]) => value !== "" && value !== 0);
+      const texts = shown.map(([name, value]) => [name, cut(String(value))]);
+      return { ...Object.fromEntries(texts), fromNumber, requestId: cut(requestId) };
+    }
     case "register-kinds": {
       const kinds = list(body.kinds, ({ kind, queue }) => ({ kind: cut(kind), queue: cut(queue) }));
       return { count: body.kinds.length, kinds };
     }
+    case "set-queue": {
+      const { kind, queue, ...set } = body;
+      const given = Object.entries(set).filter(([, value]) => value !== null);
+      return { queue: cut(queue), ...Object.fromEntries(given) };
+    }
+    case "drain-queue": {
+      const { withScheduled, jobsMax } = body;
+      return { queue: cut(body.queue), withScheduled, jobsMax, reason: cut(body.reason) };
+    }
+    case "acquire-lock": {
+      const { owner, ttlMs, waitMs } = body;
+      const lockKeys = list(body.lockKeys, cut);
+      return { lockKeys, owner: cut(owner), ttlMs, ...(waitMs === 0 ? {} : { waitMs }) };
+    }
+    case "renew-locks":
+    case "release-locks": {
+      const locks = list(body.locks, ({ lockId, token }) => ({ lockId: cut(lockId), token }));
+      return { count: body.locks.length, locks };
+    }
     case "tick":
     case "checkpoint":
       return {};
+    case "forget-jobs": {
+      const { endedBeforeMs, keptMax, limit } = body;
+      return { endedBeforeMs, keptMax, limit };
+    }
     case "open-term":
       return { leader: cut(body.leader) };
+    case "create-schedule": {
+      const { scheduleId, rule, job } = body;
+      return { scheduleId: cut(scheduleId), rule: ruleDetail(rule), job: jobDetail(job) };
+    }
+    case "delete-schedule":
+      return { scheduleId: cut(body.scheduleId) };
+    case "set-schedule-paused":
+      return { scheduleId: cut(body.scheduleId), isPaused: body.isPaused };
+    case "tick-schedules":
+      return { count: body.ticks.length, ticks: list(body.ticks, tickDetail) };
   }
 }
 
@@ -90,6 +142,28 @@ function finishDetail(body: Extract<Command["body"], { kind: "finish-attempt" }>
   };
 }
 
+/** What is as it is by default is left out. */
+function ruleDetail(rule: ScheduleRule): Detail {
+  const { cron, timeZone, intervalMs, startMs, endMs, overlap, missed } = rule;
+  return {
+    ...(cron === "" ? { intervalMs } : { cron: cut(cron), timeZone: cut(timeZone) }),
+    ...(startMs === 0 ? {} : { startMs }),
+    ...(endMs === 0 ? {} : { endMs }),
+    overlap,
+    missed,
+  };
+}
+
+function tickDetail(tick: ScheduleTick): Detail {
+  const { scheduleId, slots, nextSlotMs, hasGap } = tick;
+  return {
+    scheduleId: cut(scheduleId),
+    slots: list(slots, (slotMs) => slotMs),
+    nextSlotMs,
+    ...(hasGap ? { hasGap } : {}),
+  };
+}
+
 /** What is as the kind has it is left out. */
 function jobDetail(job: JobSpec): Detail {
   return {
@@ -99,7 +173,13 @@ function jobDetail(job: JobSpec): Detail {
     ...(job.priority === 0 ? {} : { priority: job.priority }),
     ...(job.runAtMs === 0 ? {} : { runAtMs: job.runAtMs }),
     ...(job.maxAttempts === 0 ? {} : { maxAttempts: job.maxAttempts }),
+    ...(job.totalTimeoutMs === 0 ? {} : { totalTimeoutMs: job.totalTimeoutMs }),
     ...(job.lockKeys.length === 0 ? {} : { lockKeys: list(job.lockKeys, cut) }),
+    ...(job.concurrencyKeys.length === 0
+      ? {}
+      : { concurrencyKeys: list(job.concurrencyKeys, ({ key }) => cut(key)) }),
+    ...(job.parent === 0 ? {} : { parent: job.parent }),
+    ...(job.onChildFailure === "fail-parent" ? {} : { onChildFailure: job.onChildFailure }),
     ...(job.idempotencyKey === "" ? {} : { idempotencyKey: cut(job.idempotencyKey) }),
   };
 }

@@ -28,7 +28,8 @@ export class ProtoReader {
   #wireType = 0;
 
   constructor(bytes: Uint8Array, start: number, end: number) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const isBuffer = bytes instanceof Buffer;
+    this.#bytes = isBuffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = start;
     this.#end = end;
   }
@@ -105,10 +106,10 @@ export class ProtoReader {
     return start === end ? "" : this.#bytes.toString("utf8", start, end);
   }
 
-  /** A copy: the bytes that are read may be a piece of something large. */
+  /** Not a copy: to be read or copied before what holds it is changed or let go. */
   bytes(): Uint8Array {
     const [start, end] = this.#span();
-    return new Uint8Array(this.#bytes.subarray(start, end));
+    return this.#bytes.subarray(start, end);
   }
 
   /** A packed list, or one element of one that is not. */

@@ -79,6 +79,15 @@ export class ProtoWriter {
     this.#end = this.#bytes.writeDoubleLE(Number.isNaN(value) ? Number.NaN : value, this.#end);
   }
 
+  /** Written also when it is 0: of a field that says whether it is there. */
+  optionalDouble(field: number, value: number): void {
+    if (Object.is(value, 0)) {
+      this.#room(TAG_BYTES_MAX + 8);
+      this.#varint((field << 3) | FIXED_64);
+      this.#end = this.#bytes.writeDoubleLE(0, this.#end);
+    } else this.double(field, value);
+  }
+
   text(field: number, text: string): void {
     if (text !== "") this.#text(field, text);
   }

@@ -75,6 +75,20 @@ export interface JobEvent {
   readonly traceparent?: string;
 }
 
+/** A committed change of a lock outside jobs. */
+export interface LockEvent {
+  readonly index: number;
+  readonly term: number;
+  readonly lockId: string;
+  readonly lockKeys: readonly string[];
+  readonly owner: string;
+  /** granted, released, expired or not-granted. */
+  readonly event: string;
+  /** 0: it was never held. */
+  readonly token: number;
+  readonly timeMs: number;
+}
+
 export interface Quorum {
   propose(body: CommandBody, options: CallOptions): Promise<ProposeOutcome>;
   read(read: WireRead, options: CallOptions): Promise<ReadOutcome>;
@@ -88,6 +102,8 @@ export interface Quorum {
    * follow.
    */
   onEvent(listener: (event: JobEvent) => void): () => void;
+  /** As onEvent, of locks. */
+  onLockEvent(listener: (event: LockEvent) => void): () => void;
   /** Called when events may have been missed (reconnect, new leader): read again. */
   onEventGap(listener: () => void): () => void;
   close(): Promise<void>;

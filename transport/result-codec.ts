@@ -4,9 +4,17 @@
 // held while the ledger goes on; each state and outcome has exactly one number on the wire.
 // Does not own: HTTP or gRPC status (grpc/status.ts).
 
-import type { Attempt, AttemptOutcome, Backoff, Job, JobState, Receipt } from "../ledger/job.ts";
+import type {
+  Attempt,
+  AttemptOutcome,
+  ChildFailurePolicy,
+  EndedRun,
+  Job,
+  JobState,
+  LogLine,
+  Receipt,
+} from "../ledger/job.ts";
 import type { Fenced, Result } from "../ledger/result.ts";
-import type { Duration } from "../protos/gen/google/protobuf/duration.ts";
 import {
   StartRefused_Reason as StartReason,
   SubmitRefused_Reason as SubmitReason,
@@ -15,14 +23,23 @@ import {
 } from "../protos/gen/node/v1/exchange.ts";
 import {
   type Attempt as WireAttempt,
-  type Backoff as WireBackoff,
+  type ChildEnd as WireChildEnd,
+  type EndedRun as WireEndedRun,
   type Job as WireJob,
+  type LogLine as WireLogLine,
   AttemptOutcome as WireOutcome,
+  ChildFailurePolicy as WirePolicy,
   type Receipt as WireReceipt,
   JobState as WireState,
 } from "../protos/gen/quorumq/v1/job.ts";
-import { TIME_MS_MAX } from "./limit.ts";
+import { CHILD_ERROR_LENGTH_MAX, CHILD_RESULTS_BYTES_MAX } from "./limit.ts";
+import { toWireRefused, toWireStanding } from "./lock-codec.ts";
+import { toWireKeys, toWireQueue } from "./queue-codec.ts";
+import { refusalToWire, toWireSchedule } from "./schedule-codec.ts";
 import { traceIdOf } from "./telemetry/trace.ts";
+import { dateOf, durationOf, toWireBackoff } from "./wire-value.ts";
+
+export { durationOf } from "./wire-value.ts";
 
 type SubmitRefusal = Extract<Result, { kind: "submit-refused" }>["reason"];
 type StartRefusal = Extract<Result, { kind: "start-refused" }>["reason"];
@@ -52,6 +69,7 @@ const SUBMIT_REFUSAL_TO_WIRE: Readonly<Record<SubmitRefusal, SubmitReason>> = {
   "unknown-queue": SubmitReason.REASON_UNKNOWN_QUEUE,
   "idempotency-key-reused": SubmitReason.REASON_IDEMPOTENCY_KEY_REUSED,
   "lock-template-unfilled": SubmitReason.REASON_LOCK_TEMPLATE_UNFILLED,
+  "backlog-full": SubmitReason.REASON_BACKLOG_FULL,
 };
 
 const START_REFUSAL_TO_WIRE: Readonly<Record<StartRefusal, StartReason>> = {
@@ -59,7 +77,13 @@ const START_REFUSAL_TO_WIRE: Readonly<Record<StartRefusal, StartReason>> = {
   cancelled: StartReason.REASON_CANCELLED,
   held: StartReason.REASON_HELD,
   locked: StartReason.REASON_LOCKED,
+  limited: StartReason.REASON_LIMITED,
   "not-due": StartReason.REASON_NOT_DUE,
+};
+
+const CHILD_FAILURE_TO_WIRE: Readonly<Record<ChildFailurePolicy, WirePolicy>> = {
+  "fail-parent": WirePolicy.CHILD_FAILURE_POLICY_FAIL_PARENT,
+  "run-parent": WirePolicy.CHILD_FAILURE_POLICY_RUN_PARENT,
 };
 
 const STATE_FROM_WIRE = inverse(STATE_TO_WIRE);
@@ -88,7 +112,7 @@ export function toWireApplied(index: number, result: Result): WireApplied {
 }
 
 export interface WireJobOptions {
-  /** False in lists: payloads and results may be 256 KiB each. */
+  /** False in lists: payloads and results may be 256 KiB each, and the log lines 100. */
   readonly hasBodies: boolean;
 }
 
@@ -117,13 +141,27 @@ export function toWireJob(job: Readonly<Job>, { hasBodies }: WireJobOptions): Wi
     receipts: job.receipts.map(toWireReceipt),
     refusedCount: job.refusedCount,
     waitingForLock: job.parkedFor,
+    heldBackBy: job.waitsAt,
+    concurrencyKeys: toWireKeys(job.concurrencyKeys),
+    scheduleId: job.scheduleId,
+    slotTime: dateOf(job.slotMs),
+    totalTimeout: job.totalTimeoutMs === 0 ? undefined : durationOf(job.totalTimeoutMs),
+    deadlineTime: dateOf(job.deadlineMs),
+    progress: hasBodies && job.progress !== null ? Buffer.from(job.progress) : Buffer.alloc(0),
+    progressTime: dateOf(job.progressMs),
+    logLines: hasBodies ? job.logLines.map(toWireLogLine) : [],
+    logLineCount: job.logLineCount,
+    run: job.run,
+    earlierRuns: job.earlierRuns.map(toWireEndedRun),
+    parentJobId: job.parentJobId,
+    childJobIds: hasBodies ? [...job.childJobIds] : [],
+    pendingChildCount: job.pendingChildCount,
+    // It means nothing to others.
+    onChildFailure:
+      job.childJobIds.length === 0
+        ? WirePolicy.CHILD_FAILURE_POLICY_UNSPECIFIED
+        : CHILD_FAILURE_TO_WIRE[job.onChildFailure],
   };
-}
-
-/** Whole milliseconds as seconds and nanoseconds. */
-export function durationOf(ms: number): Duration {
-  const seconds = Math.trunc(ms / 1_000);
-  return { seconds, nanos: (ms - seconds * 1_000) * 1_000_000 };
 }
 
 function oneofOf(result: Result): WireApplied["result"] {
@@ -153,14 +191,51 @@ function oneofOf(result: Result): WireApplied["result"] {
       return { $case: "cancelled", value: { job: toWireJob(result.job, { hasBodies: true }) } };
     case "cancel-refused":
       return { $case: "cancelRefused", value: { state: STATE_TO_WIRE[result.state] } };
+    case "reported":
+      return { $case: "reported", value: { stale: result.stale.map(toWireFenced) } };
+    case "retried":
+      return { $case: "retried", value: { job: toWireJob(result.job, { hasBodies: true }) } };
+    case "retry-refused":
+      return { $case: "retryRefused", value: { state: STATE_TO_WIRE[result.state] } };
+    case "retried-jobs": {
+      const { retriedCount, nextNumber } = result;
+      return { $case: "retriedJobs", value: { retriedCount, nextNumber } };
+    }
     case "job-not-found":
       return { $case: "jobNotFound", value: { jobId: result.jobId } };
+    case "queue-set": {
+      const queue = toWireQueue(result.queue, Date.now());
+      return { $case: "queueSet", value: { queue } };
+    }
+    case "queue-drained": {
+      const { cancelled, hasMore, untilArrival } = result;
+      return { $case: "queueDrained", value: { cancelled, hasMore, untilArrival } };
+    }
+    case "queue-not-found":
+      return { $case: "queueNotFound", value: { queue: result.queue } };
+    case "schedule": {
+      const schedule = toWireSchedule(result.schedule, { hasBodies: true });
+      return { $case: "schedule", value: { schedule, isNew: result.isNew } };
+    }
+    case "schedule-refused": {
+      const reason = refusalToWire(result.reason);
+      return { $case: "scheduleRefused", value: { reason, value: result.value } };
+    }
+    case "schedule-deleted":
+      return { $case: "scheduleDeleted", value: { hasExisted: result.hasExisted } };
+    case "schedule-not-found":
+      return { $case: "scheduleNotFound", value: { scheduleId: result.scheduleId } };
+    case "locks":
+      return { $case: "locks", value: { standings: result.standings.map(toWireStanding) } };
+    case "lock-refused":
+      return { $case: "lockRefused", value: toWireRefused(result) };
     case "done":
       return { $case: "done", value: {} };
   }
 }
 
-function startedOf({ token, number, job }: Extract<Result, { kind: "started" }>) {
+function startedOf({ token, number, job, children }: Extract<Result, { kind: "started" }>) {
+  const startMs = job.attempts.at(-1)?.startMs ?? 0;
   return {
     token,
     number,
@@ -171,7 +246,34 @@ function startedOf({ token, number, job }: Extract<Result, { kind: "started" }>)
     maxAttempts: job.maxAttempts,
     attemptTimeoutMs: job.attemptTimeoutMs,
     traceparent: job.traceparent,
+    scheduleId: job.scheduleId,
+    slotMs: job.slotMs,
+    deadlineInMs: job.deadlineMs === 0 ? 0 : Math.max(1, job.deadlineMs - startMs),
+    run: job.run,
+    children: childEndsOf(children),
   };
+}
+
+/** All of them, but results only as long as the answer has room. */
+function childEndsOf(children: readonly Readonly<Job>[]): WireChildEnd[] {
+  let leftBytes = CHILD_RESULTS_BYTES_MAX;
+  return children.map(({ id: jobId, kind, state, result, error }) => {
+    const bytes = result?.byteLength ?? 0;
+    const isResultLeftOut = bytes > leftBytes;
+    if (!isResultLeftOut) leftBytes -= bytes;
+    return {
+      jobId,
+      kind,
+      state: STATE_TO_WIRE[state],
+      result: result === null || isResultLeftOut ? Buffer.alloc(0) : Buffer.from(result),
+      error: error === null ? undefined : { ...error, message: shortened(error.message) },
+      isResultLeftOut,
+    };
+  });
+}
+
+function shortened(message: string): string {
+  return message.slice(0, CHILD_ERROR_LENGTH_MAX).toWellFormed();
 }
 
 function toWireFenced({ jobId, token, currentToken, state }: Fenced): WireFenced {
@@ -187,6 +289,7 @@ function toWireAttempt(attempt: Attempt): WireAttempt {
     endTime: dateOf(attempt.endMs),
     outcome: OUTCOME_TO_WIRE[attempt.outcome],
     error: attempt.error === null ? undefined : { ...attempt.error },
+    run: attempt.run,
   };
 }
 
@@ -200,13 +303,12 @@ function toWireReceipt(receipt: Receipt): WireReceipt {
   };
 }
 
-function toWireBackoff({ initialMs, multiplier, maxMs }: Backoff): WireBackoff {
-  return { initial: durationOf(initialMs), multiplier, max: durationOf(maxMs) };
+function toWireLogLine({ attempt, timeMs, text }: LogLine): WireLogLine {
+  return { time: dateOf(timeMs), attempt, text };
 }
 
-/** 0 is the ledger's "not yet"; a Timestamp ends with the year 9999. */
-function dateOf(ms: number): Date | undefined {
-  return ms === 0 ? undefined : new Date(Math.min(ms, TIME_MS_MAX));
+function toWireEndedRun({ state, error, endMs }: EndedRun, at: number): WireEndedRun {
+  return { run: at + 1, state: STATE_TO_WIRE[state], error: { ...error }, endTime: dateOf(endMs) };
 }
 
 function inverse<K extends string>(table: Readonly<Record<K, number>>): ReadonlyMap<number, K> {

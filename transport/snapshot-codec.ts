@@ -20,7 +20,7 @@ import { writeRecord, writeTrailer } from "./snapshot-write.ts";
 
 const MAGIC = Buffer.from("QQLEDGR", "latin1");
 /** Raised when older versions must not read what is written. */
-const VERSION = 1;
+const VERSION = 2;
 const HEADER = Buffer.concat([MAGIC, Buffer.of(VERSION)]);
 /** A length is a varint of at most this: what is longer is no record of ours. */
 const LENGTH_BYTES_MAX = 5;

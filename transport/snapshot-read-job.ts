@@ -1,16 +1,43 @@
 // A job of a snapshot, read from protos/ledger/v1/snapshot.proto's SnapshotJob.
 //
-// Guarantees: as snapshot-read.ts. The bytes of payload and result are copies.
+// Guarantees: as snapshot-read.ts. The bytes of payload, result and progress are views of what is
+// read: who keeps them copies them, as the ledger does (packed-bytes.ts).
 
-import type { AttemptOutcome, Backoff, JobError, JobState, Receipt } from "../ledger/job.ts";
+import { JITTER_DEFAULT } from "../ledger/backoff.ts";
+import type {
+  AttemptOutcome,
+  Backoff,
+  ChildFailurePolicy,
+  ConcurrencyKey,
+  EndedRun,
+  JobState,
+  LogLine,
+  Receipt,
+  Tried,
+} from "../ledger/job.ts";
 import type { Asked, KeptAttempt, KeptJob } from "../ledger/kept-job.ts";
 import type { ProtoReader } from "./proto-reader.ts";
-import { namesOf, OUTCOME_TO_WIRE, STATE_TO_WIRE, type Writable } from "./snapshot-fields.ts";
+import {
+  CHILD_FAILURE_TO_WIRE,
+  namesOf,
+  OUTCOME_TO_WIRE,
+  STATE_TO_WIRE,
+  TRIED_TO_WIRE,
+  type Writable,
+} from "./snapshot-fields.ts";
+import { readError, readLogLine, readRun } from "./snapshot-read-run.ts";
 
 const STATES = namesOf<JobState>(STATE_TO_WIRE);
 const OUTCOMES = namesOf<AttemptOutcome>(OUTCOME_TO_WIRE);
+const POLICIES = namesOf<ChildFailurePolicy>(CHILD_FAILURE_TO_WIRE);
+const TRIED = namesOf<Tried>(TRIED_TO_WIRE);
 
-export const NO_BACKOFF: Backoff = { initialMs: 0, multiplier: 0, maxMs: 0 };
+export const NO_BACKOFF: Backoff = {
+  initialMs: 0,
+  multiplier: 0,
+  maxMs: 0,
+  jitter: JITTER_DEFAULT,
+};
 const NO_PAYLOAD = new Uint8Array();
 const NOTHING_ASKED: Asked = {
   queue: "",
@@ -18,15 +45,22 @@ const NOTHING_ASKED: Asked = {
   maxAttempts: 0,
   backoff: null,
   attemptTimeoutMs: 0,
+  totalTimeoutMs: 0,
   lockKeys: [],
+  concurrencyKeys: [],
 };
 
 export function readJob(from: ProtoReader): KeptJob {
   const lockKeys: string[] = [];
+  const concurrencyKeys: ConcurrencyKey[] = [];
   const attempts: KeptAttempt[] = [];
   const receipts: Receipt[] = [];
+  const earlierRuns: EndedRun[] = [];
+  const logLines: LogLine[] = [];
+  const childPositions: number[] = [];
   const job: Writable<KeptJob> = {
     id: "",
+    number: 0,
     kind: "",
     queue: "",
     payload: NO_PAYLOAD,
@@ -34,7 +68,9 @@ export function readJob(from: ProtoReader): KeptJob {
     maxAttempts: 0,
     backoff: NO_BACKOFF,
     attemptTimeoutMs: 0,
+    totalTimeoutMs: 0,
     lockKeys,
+    concurrencyKeys,
     idempotencyKey: "",
     traceparent: "",
     createdMs: 0,
@@ -42,19 +78,32 @@ export function readJob(from: ProtoReader): KeptJob {
     asked: NOTHING_ASKED,
     state: "queued",
     runAtMs: 0,
+    runStartMs: 0,
+    earlierRuns,
     changeIndex: 0,
     dispatch: 0,
     parkedFor: "",
+    waitsAt: "",
+    arrival: 0,
     attempts,
     result: null,
     error: null,
     endMs: 0,
+    progress: null,
+    progressMs: 0,
+    logLines,
+    logLineCount: 0,
     receipts,
     refusedCount: 0,
     refusedStartId: "",
     place: 0,
     claimExpiryMs: 0,
     keysUntilMs: 0,
+    scheduleId: "",
+    slotMs: 0,
+    parentPosition: 0,
+    childPositions,
+    onChildFailure: "fail-parent",
   };
   let state: JobState | null = null;
   for (let field = from.next(); field !== 0; field = from.next()) {
@@ -87,6 +136,22 @@ export function readJob(from: ProtoReader): KeptJob {
     else if (field === 27) job.place = from.uint();
     else if (field === 28) job.claimExpiryMs = from.uint();
     else if (field === 29) job.keysUntilMs = from.uint();
+    else if (field === 50) job.arrival = from.uint();
+    else if (field === 51) job.waitsAt = from.text();
+    else if (field === 52) concurrencyKeys.push(readConcurrencyKey(from));
+    else if (field === 40) job.totalTimeoutMs = from.uint();
+    else if (field === 41) job.runStartMs = from.uint();
+    else if (field === 42) earlierRuns.push(readRun(from));
+    else if (field === 43) job.progress = from.bytes();
+    else if (field === 44) job.progressMs = from.uint();
+    else if (field === 45) logLines.push(readLogLine(from));
+    else if (field === 46) job.logLineCount = from.uint();
+    else if (field === 60) job.scheduleId = from.text();
+    else if (field === 61) job.slotMs = from.uint();
+    else if (field === 70) job.parentPosition = from.uint();
+    else if (field === 71) from.uintsInto(childPositions);
+    else if (field === 72) job.onChildFailure = from.name(POLICIES) ?? "fail-parent";
+    else if (field === 80) job.number = from.uint();
     else from.skip();
   }
   // The default of an enum is no name: it has to be there.
@@ -97,6 +162,7 @@ export function readJob(from: ProtoReader): KeptJob {
 
 function readAttempt(from: ProtoReader): KeptAttempt {
   const attempt: Writable<KeptAttempt> = {
+    run: 1,
     worker: "",
     token: 0,
     startId: "",
@@ -107,6 +173,7 @@ function readAttempt(from: ProtoReader): KeptAttempt {
     outcome: "started",
     error: null,
     answer: null,
+    reports: 0,
   };
   let outcome: AttemptOutcome | null = null;
   const outer = from.enter();
@@ -121,6 +188,8 @@ function readAttempt(from: ProtoReader): KeptAttempt {
     else if (field === 8) outcome = from.name(OUTCOMES);
     else if (field === 9) attempt.error = readError(from);
     else if (field === 10) attempt.answer = readAnswer(from);
+    else if (field === 12) attempt.run = from.uint();
+    else if (field === 13) attempt.reports = from.uint();
     else from.skip();
   }
   from.leave(outer);
@@ -145,7 +214,8 @@ function readAnswer(from: ProtoReader): NonNullable<KeptAttempt["answer"]> {
 
 function readAsked(from: ProtoReader): Asked {
   const lockKeys: string[] = [];
-  const asked: Writable<Asked> = { ...NOTHING_ASKED, lockKeys };
+  const concurrencyKeys: ConcurrencyKey[] = [];
+  const asked: Writable<Asked> = { ...NOTHING_ASKED, lockKeys, concurrencyKeys };
   const outer = from.enter();
   for (let field = from.next(); field !== 0; field = from.next()) {
     if (field === 1) asked.queue = from.text();
@@ -154,6 +224,8 @@ function readAsked(from: ProtoReader): Asked {
     else if (field === 4) asked.backoff = readBackoff(from);
     else if (field === 5) asked.attemptTimeoutMs = from.uint();
     else if (field === 6) lockKeys.push(from.text());
+    else if (field === 20) concurrencyKeys.push(readConcurrencyKey(from));
+    else if (field === 12) asked.totalTimeoutMs = from.uint();
     else from.skip();
   }
   from.leave(outer);
@@ -161,14 +233,14 @@ function readAsked(from: ProtoReader): Asked {
 }
 
 function readReceipt(from: ProtoReader): Receipt {
-  let tried: AttemptOutcome | null = null;
+  let tried: Tried | null = null;
   let [token, currentToken, worker, refusedMs] = [0, 0, "", 0];
   const outer = from.enter();
   for (let field = from.next(); field !== 0; field = from.next()) {
     if (field === 1) token = from.uint();
     else if (field === 2) currentToken = from.uint();
     else if (field === 3) worker = from.text();
-    else if (field === 4) tried = from.name(OUTCOMES);
+    else if (field === 4) tried = from.name(TRIED);
     else if (field === 5) refusedMs = from.uint();
     else from.skip();
   }
@@ -177,28 +249,28 @@ function readReceipt(from: ProtoReader): Receipt {
   return { token, currentToken, worker, tried: tried ?? "started", refusedMs };
 }
 
+export function readConcurrencyKey(from: ProtoReader): ConcurrencyKey {
+  let [key, limit] = ["", 0];
+  const outer = from.enter();
+  for (let field = from.next(); field !== 0; field = from.next()) {
+    if (field === 1) key = from.text();
+    else if (field === 2) limit = from.uint();
+    else from.skip();
+  }
+  from.leave(outer);
+  return { key, limit };
+}
+
 export function readBackoff(from: ProtoReader): Backoff {
-  let [initialMs, multiplier, maxMs] = [0, 0, 0];
+  let [initialMs, multiplier, maxMs, jitter] = [0, 0, 0, JITTER_DEFAULT];
   const outer = from.enter();
   for (let field = from.next(); field !== 0; field = from.next()) {
     if (field === 1) initialMs = from.uint();
     else if (field === 2) multiplier = from.double();
     else if (field === 3) maxMs = from.uint();
+    else if (field === 4) jitter = from.double();
     else from.skip();
   }
   from.leave(outer);
-  return { initialMs, multiplier, maxMs };
-}
-
-function readError(from: ProtoReader): JobError {
-  let [code, message, retryable] = ["", "", false];
-  const outer = from.enter();
-  for (let field = from.next(); field !== 0; field = from.next()) {
-    if (field === 1) code = from.text();
-    else if (field === 2) message = from.text();
-    else if (field === 3) retryable = from.bool();
-    else from.skip();
-  }
-  from.leave(outer);
-  return { code, message, retryable };
+  return { initialMs, multiplier, maxMs, jitter };
 }

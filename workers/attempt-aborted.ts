@@ -13,6 +13,8 @@ export type AbortWhy =
   /** A newer attempt has taken one of the locks. */
   | "lock-lost"
   | "timed-out"
+  /** The time that the whole job may take is over: it has failed, and is not tried again. */
+  | "deadline"
   /** The worker shuts down and its grace is over; the job will be run by another. */
   | "shutdown";
 
@@ -22,6 +24,7 @@ const MESSAGES: Readonly<Record<AbortWhy, string>> = {
   "lease-lapsed": "the quorum could not be reached in time to renew the lease",
   "lock-lost": "a newer attempt has taken the lock",
   "timed-out": "the attempt ran longer than its timeout",
+  deadline: "the job did not end within its total timeout",
   shutdown: "the worker is shutting down",
 };
 

@@ -10,6 +10,7 @@
 import assert from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Started } from "../protos/gen/node/v1/exchange.ts";
+import { LOG_LINE_BYTES_MAX, PROGRESS_BYTES_MAX } from "../transport/limit.ts";
 import { AttributeName, SpanName } from "../transport/telemetry/name.ts";
 import {
   failSpan,
@@ -20,9 +21,10 @@ import {
   traceparentOf,
 } from "../transport/telemetry/trace.ts";
 import { AttemptAborted } from "./attempt-aborted.ts";
-import type { AttemptContext, JobDefinition } from "./define-job.ts";
+import type { AttemptContext, JobDefinition, JsonValue } from "./define-job.ts";
 import {
   type AttemptEnd,
+  deadlinePassed,
   handedBack,
   lockLost,
   payloadRefused,
@@ -31,17 +33,22 @@ import {
   threw,
   timedOut,
 } from "./outcome.ts";
+import type { AttemptReporter } from "./progress-reporter.ts";
+import { isRelayed, SILENT } from "./relay.ts";
 import { describeIssues } from "./standard-schema.ts";
 
 export type HandlerEnd =
   | { readonly kind: "ended"; readonly end: AttemptEnd }
   /** Nothing to report: the ledger has ended this attempt, or will when its lease is over. */
-  | { readonly kind: "left"; readonly why: AttemptAborted["why"] };
+  | { readonly kind: "left"; readonly why: AttemptAborted["why"] | "silent" };
+
+type Settled = AttemptEnd | typeof SILENT;
 
 export interface HandlerRun {
   readonly definition: JobDefinition;
   readonly started: Started;
-  readonly context: Omit<AttemptContext, "progress">;
+  readonly context: Omit<AttemptContext, "progress" | "log">;
+  readonly reporter: Pick<AttemptReporter, "progress" | "log">;
   readonly parent: Span;
   /** How long an aborted handler may take to settle before it is left behind. */
   readonly settleMs: number;
@@ -81,7 +88,11 @@ async function settleOrLeave(run: HandlerRun, span: Span): Promise<HandlerEnd> {
   if (late === null) {
     logger.warn({ why: first.why }, "the handler ignores its signal and is left behind");
   }
-  // Its time is up whether it has settled or not.
+  // Its time is up whether it has settled or not; but a result that came just then is reported.
+  if (first.why === "deadline") {
+    const isResult = late !== null && late !== SILENT && late.outcome === "succeeded";
+    return { kind: "ended", end: isResult ? late : deadlinePassed() };
+  }
   if (first.why === "timed-out") {
     return { kind: "ended", end: timedOut(run.started.attemptTimeoutMs) };
   }
@@ -95,7 +106,8 @@ async function settleOrLeave(run: HandlerRun, span: Span): Promise<HandlerEnd> {
  * What an end means when the attempt was aborted meanwhile. A result is always reported: the
  * ledger decides, and keeps a receipt if it comes too late. An error may be the abort's own doing.
  */
-function atAbort(end: AttemptEnd, { started, context: { signal } }: HandlerRun): HandlerEnd {
+function atAbort(end: Settled, { started, context: { signal } }: HandlerRun): HandlerEnd {
+  if (end === SILENT) return { kind: "left", why: "silent" };
   const reason: unknown = signal.aborted ? signal.reason : undefined;
   if (end.outcome === "succeeded" || !(reason instanceof AttemptAborted)) {
     return { kind: "ended", end };
@@ -106,6 +118,8 @@ function atAbort(end: AttemptEnd, { started, context: { signal } }: HandlerRun):
       return { kind: "ended", end: handedBack(reason) };
     case "timed-out":
       return { kind: "ended", end };
+    case "deadline":
+      return { kind: "ended", end: deadlinePassed() };
     case "lock-lost":
       return { kind: "ended", end: lockLost(reason.message) };
     case "cancelled":
@@ -117,8 +131,12 @@ function atAbort(end: AttemptEnd, { started, context: { signal } }: HandlerRun):
   }
 }
 
-async function call(run: HandlerRun, span: Span): Promise<AttemptEnd> {
+async function call(run: HandlerRun, span: Span): Promise<Settled> {
   const { definition, started, context: given } = run;
+  if (isRelayed(definition)) {
+    const traceparent = traceparentOf(span);
+    return definition.relay({ ...given, ...tellingOf(run, span), started, traceparent });
+  }
   let payload: unknown;
   try {
     payload = started.payload.length === 0 ? null : JSON.parse(started.payload.toString("utf8"));
@@ -128,10 +146,8 @@ async function call(run: HandlerRun, span: Span): Promise<AttemptEnd> {
   try {
     const input = await definition.input["~standard"].validate(payload);
     if (input.issues !== undefined) return payloadRefused(describeIssues(input.issues));
-    const output = await definition.run(input.value, {
-      ...given,
-      progress: progressOf(given, span),
-    });
+    const { progress, log } = tellingOf(run, span);
+    const output = await definition.run(input.value, { ...given, progress, log });
     if (definition.output === null) return succeeded(output);
     const checked = await definition.output["~standard"].validate(output);
     if (checked.issues !== undefined) return resultRefused(checked.issues);
@@ -141,14 +157,51 @@ async function call(run: HandlerRun, span: Span): Promise<AttemptEnd> {
   }
 }
 
-function progressOf({ logger, signal }: HandlerRun["context"], span: Span) {
-  return (value: Parameters<AttemptContext["progress"]>[0]): void => {
-    // What a fenced-out attempt says is not to be told (its job has a newer attempt).
-    if (signal.aborted) return;
-    const fields = typeof value === "object" ? { ...value } : { progress: value };
-    span.addEvent("progress", fields);
-    logger.info({ progress: fields }, "progress");
+/** What a handler can say while it runs. */
+function tellingOf({ context, reporter }: HandlerRun, span: Span) {
+  const { logger, signal } = context;
+  const progressJson = (json: Uint8Array): void => {
+    if (isSilenced(signal)) return;
+    if (json.byteLength > PROGRESS_BYTES_MAX) {
+      const size = `${json.byteLength} bytes, the limit is ${PROGRESS_BYTES_MAX}`;
+      throw new RangeError(`progress is too large: ${size}`);
+    }
+    reporter.progress(json);
+    span.addEvent("progress");
+    logger.debug({ progress_bytes: json.byteLength }, "progress");
   };
+  return {
+    progressJson,
+    progress(value: JsonValue): void {
+      progressJson(Buffer.from(JSON.stringify(value) ?? "null", "utf8"));
+    },
+    log(line: string): void {
+      if (!isSilenced(signal)) reporter.log(cutLine(String(line)));
+    },
+  };
+}
+
+/**
+ * The ledger has said that the attempt is over. As long as it has not, it decides what is heard,
+ * and keeps a receipt of what is not.
+ */
+function isSilenced(signal: AbortSignal): boolean {
+  const reason: unknown = signal.aborted ? signal.reason : undefined;
+  return (
+    reason instanceof AttemptAborted && (reason.why === "cancelled" || reason.why === "fenced")
+  );
+}
+
+/** At most as many bytes as a line may have, and no half of a character. */
+function cutLine(line: string): string {
+  // A lone surrogate becomes U+FFFD on the wire.
+  const whole = line.toWellFormed();
+  if (Buffer.byteLength(whole, "utf8") <= LOG_LINE_BYTES_MAX) return whole;
+  const end = "…";
+  const room = LOG_LINE_BYTES_MAX - Buffer.byteLength(end, "utf8");
+  const bytes = Buffer.alloc(room);
+  const length = bytes.write(whole, "utf8");
+  return bytes.toString("utf8", 0, length) + end;
 }
 
 function untilAborted(signal: AbortSignal): {

@@ -8,7 +8,8 @@
 //
 // Guarantees: nothing runs without the ledger's leave; a result is proposed until the ledger has
 // answered, however long the quorum is away, with the lease renewed meanwhile. A delivery that the
-// ledger has not answered goes back into its queue; one that it refused is dropped.
+// ledger has not answered goes back into its queue; one that it refused is dropped. An attempt that
+// was started elsewhere is only gone on with while the ledger says that it is the current one.
 // Does not own: the lease (lease-keeper.ts), the user's code (attempt-handler.ts).
 
 import { randomUUID } from "node:crypto";
@@ -33,15 +34,20 @@ import {
 } from "../transport/telemetry/trace.ts";
 import { type AbortWhy, AttemptAborted } from "./attempt-aborted.ts";
 import { type HandlerEnd, runHandler } from "./attempt-handler.ts";
-import type { JobDefinition } from "./define-job.ts";
+import { type AttemptRef, type EndReport, refusedReport } from "./attempt-report.ts";
+import { childEndsOf, childResultReader } from "./children.ts";
+import { type Clock, MACHINE_CLOCK } from "./clock.ts";
+import type { AttemptContext, JobDefinition } from "./define-job.ts";
 import { proposeInsistently } from "./insistent-propose.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
-import { type AttemptEnd, handedBack, lockLost, unknownKind } from "./outcome.ts";
+import { type AttemptEnd, ErrorCode, handedBack, lockLost, unknownKind } from "./outcome.ts";
+import type { AttemptReporter, ProgressReporter } from "./progress-reporter.ts";
 
 export interface AttemptRunnerOptions {
   readonly quorum: Quorum;
   readonly locks: RedisLock;
   readonly leases: LeaseKeeper;
+  readonly progress: ProgressReporter;
   readonly worker: string;
   readonly leaseMs: number;
   readonly logger: Logger;
@@ -52,6 +58,10 @@ export interface AttemptRunnerOptions {
   readonly stopping: AbortSignal;
   /** Aborted: stop proposing what the quorum does not answer. */
   readonly givingUp: AbortSignal;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** Told once of each attempt that was started or resumed here. */
+  readonly ended?: (attempt: AttemptRef, report: EndReport) => void;
 }
 
 interface Attempt {
@@ -60,39 +70,45 @@ interface Attempt {
   readonly sentMs: number;
   readonly span: Span;
   readonly logger: Logger;
+  readonly reporter: AttemptReporter;
+  /** Started elsewhere; it has run meanwhile. */
+  readonly isResumed: boolean;
 }
 
 const DONE: DeliveryEnd = { kind: "done" };
+const LEFT: EndReport = { kind: "left" };
 const PUT_BACK: DeliveryEnd = { kind: "put-back", delayMs: 0 };
 const TIMER_MS_MAX = 2 ** 31 - 1;
 /** How long an aborted handler may take to settle: within the lease that the ledger waits. */
 const SETTLE_MS_MAX = 2_000;
+/** Part of the lease that may be over when an attempt is resumed: so it is renewed at once. */
+const RESUMED_PART = 1 / 2;
 
 export class AttemptRunner {
   readonly #options: AttemptRunnerOptions;
+  readonly #clock: Clock;
 
   constructor(options: AttemptRunnerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? MACHINE_CLOCK;
   }
 
   async run(delivery: Delivery): Promise<DeliveryEnd> {
     if (this.#options.draining.aborted) return PUT_BACK;
-    const span = startSpan({
-      name: `${SpanName.Process} ${delivery.queue}`,
-      kind: SpanKind.CONSUMER,
-      parent: delivery.traceparent,
-      attributes: {
-        [AttributeName.MessagingSystem]: "bullmq",
-        [AttributeName.MessagingDestination]: delivery.queue,
-        [AttributeName.MessagingOperationType]: "process",
-        [AttributeName.MessagingOperationName]: SpanName.Process,
-        [AttributeName.JobId]: delivery.jobId,
-        [AttributeName.JobKind]: delivery.kind,
-        [AttributeName.JobQueue]: delivery.queue,
-      },
-    });
+    const span = processSpan(delivery);
     try {
       return await this.#start(delivery, span);
+    } finally {
+      span.end();
+    }
+  }
+
+  /** Goes on with an attempt of a worker that has come back; `started` as the ledger has it. */
+  async resume(delivery: Delivery, started: Started): Promise<void> {
+    const span = processSpan(delivery);
+    const sentMs = this.#clock.nowMs() - this.#options.leaseMs * RESUMED_PART;
+    try {
+      await this.#attempt(this.#attemptOf({ delivery, started, sentMs, span, isResumed: true }));
     } finally {
       span.end();
     }
@@ -101,7 +117,7 @@ export class AttemptRunner {
   async #start(delivery: Delivery, span: Span): Promise<DeliveryEnd> {
     const { logger } = this.#options;
     const { jobId } = delivery;
-    const sentMs = performance.now();
+    const sentMs = this.#clock.nowMs();
     const outcome = await this.#proposeStart(jobId, traceparentOf(span));
     if (outcome.kind !== "applied") {
       failSpan(span, outcome.kind, "draining before the quorum answered");
@@ -124,22 +140,24 @@ export class AttemptRunner {
       return DONE;
     }
     const started = result.value;
+    await this.#attempt(this.#attemptOf({ delivery, started, sentMs, span, isResumed: false }));
+    return DONE;
+  }
+
+  #attemptOf(parts: Omit<Attempt, "logger" | "reporter">): Attempt {
+    const { delivery, started, span } = parts;
     span.setAttribute(AttributeName.Attempt, started.number);
     span.setAttribute(AttributeName.FencingToken, started.token);
     const trace = { trace_id: traceIdOf(traceparentOf(span)), span_id: span.spanContext().spanId };
-    await this.#attempt({
-      delivery,
-      started,
-      sentMs,
-      span,
-      logger: logger.child({
-        job_id: jobId,
-        kind: started.kind,
-        attempt: started.number,
-        ...(trace.trace_id === "" ? {} : trace),
-      }),
+    const logger = this.#options.logger.child({
+      job_id: delivery.jobId,
+      kind: started.kind,
+      attempt: started.number,
+      ...(trace.trace_id === "" ? {} : trace),
     });
-    return DONE;
+    const { jobId } = delivery;
+    const reporter = this.#options.progress.open({ jobId, token: started.token });
+    return { ...parts, logger, reporter };
   }
 
   /** Gives up when draining, unless the attempt may have been started: then someone must know. */
@@ -164,32 +182,44 @@ export class AttemptRunner {
     const onStop = (): void => abort("shutdown");
     this.#options.stopping.addEventListener("abort", onStop, { once: true });
     if (this.#options.stopping.aborted) onStop();
-    const timer = this.#startTimeout(attempt, abort);
+    const timeouts = this.#startTimeouts(attempt, abort);
+    let report: EndReport = LEFT;
     try {
       // The answer took so long that the lease may be nearly over: ask before running anything.
-      if (performance.now() - attempt.sentMs > leaseMs / 3) await leases.renewNow();
+      if (this.#clock.nowMs() - attempt.sentMs > leaseMs / 3) await leases.renewNow();
       const handlerEnd = await this.#runUnderLocks(attempt, aborter.signal);
-      if (handlerEnd.kind === "ended") await this.#finish(attempt, handlerEnd.end);
-      else failSpan(attempt.span, handlerEnd.why, "the attempt was over before its handler ended");
+      if (handlerEnd.kind === "ended") {
+        // Before its end: afterwards nobody is heard.
+        await attempt.reporter.flush();
+        report = await this.#finish(attempt, handlerEnd.end);
+      } else
+        failSpan(attempt.span, handlerEnd.why, "the attempt was over before its handler ended");
     } finally {
-      clearTimeout(timer);
+      for (const forget of timeouts) forget();
+      attempt.reporter.close();
       this.#options.stopping.removeEventListener("abort", onStop);
       leases.release(lease);
+      this.#options.ended?.(lease, report);
       await locks.release(lockKeys, token);
     }
   }
 
   /** From before the start was proposed: never later than the ledger counts it. */
-  #startTimeout({ started, sentMs }: Attempt, abort: (why: AbortWhy) => void) {
-    if (started.attemptTimeoutMs === 0) return undefined;
-    const leftMs = started.attemptTimeoutMs - (performance.now() - sentMs);
-    // Beyond what a timer can count, the ledger ends it alone.
-    if (leftMs > TIMER_MS_MAX) return undefined;
-    return setTimeout(() => abort("timed-out"), Math.max(0, leftMs));
+  #startTimeouts({ started, sentMs }: Attempt, abort: (why: AbortWhy) => void) {
+    const limits = [
+      ["timed-out", started.attemptTimeoutMs],
+      ["deadline", started.deadlineInMs],
+    ] as const;
+    return limits.flatMap(([why, limitMs]) => {
+      const leftMs = limitMs - (this.#clock.nowMs() - sentMs);
+      // Beyond what a timer can count, the ledger ends it alone.
+      if (limitMs === 0 || leftMs > TIMER_MS_MAX) return [];
+      return [this.#clock.after(Math.max(0, leftMs), () => abort(why))];
+    });
   }
 
   async #runUnderLocks(attempt: Attempt, signal: AbortSignal): Promise<HandlerEnd> {
-    if (this.#options.draining.aborted) {
+    if (this.#options.draining.aborted && !attempt.isResumed) {
       // Started by the answer that came last: better run by a worker that stays.
       return { kind: "ended", end: handedBack(new AttemptAborted("shutdown")) };
     }
@@ -232,20 +262,26 @@ export class AttemptRunner {
   }
 
   #handle(attempt: Attempt, definition: JobDefinition, signal: AbortSignal): Promise<HandlerEnd> {
-    const { leases } = this.#options;
-    const { delivery, started, span, logger } = attempt;
+    const { leases, quorum } = this.#options;
+    const { delivery, started, span, logger, reporter } = attempt;
+    const children = childEndsOf(started.children);
     return runHandler({
       definition,
       started,
+      reporter,
       parent: span,
       settleMs: Math.min(SETTLE_MS_MAX, this.#options.leaseMs / 2),
       context: {
         jobId: delivery.jobId,
         kind: definition.kind,
         attempt: started.number,
+        run: started.run,
+        schedule: slotOf(started),
         signal,
         fencingToken: BigInt(started.token),
         logger,
+        children,
+        childResult: childResultReader(quorum, children, signal),
         async heartbeat() {
           signal.throwIfAborted();
           await leases.renewNow();
@@ -255,7 +291,7 @@ export class AttemptRunner {
     });
   }
 
-  async #finish({ delivery, started, span, logger }: Attempt, end: AttemptEnd): Promise<void> {
+  async #finish({ delivery, started, span, logger }: Attempt, end: AttemptEnd): Promise<EndReport> {
     const { quorum, worker, givingUp } = this.#options;
     const { jobId } = delivery;
     span.setAttribute(AttributeName.AttemptOutcome, end.outcome);
@@ -272,26 +308,32 @@ export class AttemptRunner {
     if (outcome.kind !== "applied") {
       failSpan(span, outcome.kind, "given up: the outcome of the attempt may not be recorded");
       logger.error({ outcome: end.outcome }, "given up recording the outcome: the lease will end");
-      return;
+      return LEFT;
     }
     const { result } = outcome.applied;
     if (result?.$case === "finished") {
       if (end.error === null) logger.debug({ outcome: end.outcome }, "attempt ended");
       else logger.warn({ outcome: end.outcome, error: end.error }, "attempt ended");
-      return;
+      return { kind: "recorded", ...result.value };
     }
-    if (result?.$case === "fenced" && end.outcome === "handed-back") {
+    const report = refusedReport(result);
+    const isSilent = end.outcome === "handed-back" || end.error?.code === ErrorCode.DeadlinePassed;
+    if (result?.$case === "fenced" && isSilent) {
       logger.debug({ token: started.token }, "attempt over: there was nothing to record");
-      return;
+      return report;
     }
     const answer = result?.$case ?? "none";
-    const currentToken = result?.$case === "fenced" ? result.value.currentToken : 0;
     failSpan(span, answer, `the ledger refused the outcome of token ${started.token}`);
     logger.warn(
-      { outcome: end.outcome, answer, token: started.token, current_token: currentToken },
+      { outcome: end.outcome, answer, token: started.token, current_token: report.currentToken },
       "outcome refused: this attempt was not the current one",
     );
+    return report;
   }
+}
+
+function slotOf({ scheduleId, slotMs }: Started): AttemptContext["schedule"] {
+  return scheduleId === "" ? null : { id: scheduleId, slotTime: new Date(slotMs) };
 }
 
 const REFUSALS: Readonly<Record<StartRefused_Reason, string>> = {
@@ -301,11 +343,29 @@ const REFUSALS: Readonly<Record<StartRefused_Reason, string>> = {
   [StartRefused_Reason.REASON_HELD]: "held",
   [StartRefused_Reason.REASON_LOCKED]: "locked",
   [StartRefused_Reason.REASON_NOT_DUE]: "not-due",
+  [StartRefused_Reason.REASON_LIMITED]: "limited",
 };
 
-/** Nothing is wrong: a second delivery, or a job that waits for its lock. */
+/** Nothing is wrong: a second delivery, or a job that waits for its lock or under a limit. */
 function noteRefusal(span: Span, logger: Logger, delivery: Delivery, refused: StartRefused): void {
   const reason = REFUSALS[refused.reason];
   span.addEvent("start refused", { reason });
   logger.debug({ job_id: delivery.jobId, reason, lock_key: refused.lockKey }, "start refused");
+}
+
+function processSpan(delivery: Delivery): Span {
+  return startSpan({
+    name: `${SpanName.Process} ${delivery.queue}`,
+    kind: SpanKind.CONSUMER,
+    parent: delivery.traceparent,
+    attributes: {
+      [AttributeName.MessagingSystem]: "bullmq",
+      [AttributeName.MessagingDestination]: delivery.queue,
+      [AttributeName.MessagingOperationType]: "process",
+      [AttributeName.MessagingOperationName]: SpanName.Process,
+      [AttributeName.JobId]: delivery.jobId,
+      [AttributeName.JobKind]: delivery.kind,
+      [AttributeName.JobQueue]: delivery.queue,
+    },
+  });
 }

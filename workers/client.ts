@@ -6,39 +6,38 @@
 // ended without a result is a JobFailedError.
 // Does not own: how calls travel (transport/grpc/client.ts).
 
-import { randomUUID } from "node:crypto";
 import type { GetClusterResponse } from "../protos/gen/quorumq/v1/cluster_service.ts";
-import type { Job, JobSpec } from "../protos/gen/quorumq/v1/job.ts";
+import type { Job } from "../protos/gen/quorumq/v1/job.ts";
 import type { ListJobsRequest, ListJobsResponse } from "../protos/gen/quorumq/v1/job_service.ts";
-import { type ClientCallOptions, connectJobs } from "../transport/grpc/client.ts";
-import { refusal } from "../transport/reason.ts";
-import { resultOf, waitUntilEnded } from "./client/result.ts";
+import { connectJobs } from "../transport/grpc/client.ts";
+import type { Locks } from "./client/locks.ts";
+import { clientOver } from "./client/over-connection.ts";
+import { waitUntilEnded } from "./client/result.ts";
+import type { RetryFilter } from "./client/retry.ts";
+import type { ScheduleClient } from "./client/schedules.ts";
+import type { FamilyOptions, FlowChild, SubmitOptions } from "./client/submission.ts";
+import { MACHINE_CLOCK } from "./clock.ts";
 import type { JobDefinition } from "./define-job.ts";
-import { describeIssues } from "./standard-schema.ts";
 
+export { HeldLock, LockLostError, type LockLostWhy } from "./client/held-lock.ts";
+export type { LockOptions, Locks } from "./client/locks.ts";
 export { JobFailedError } from "./client/result.ts";
+export type { RetryFilter } from "./client/retry.ts";
+export {
+  type ChildOptions,
+  child,
+  type FamilyOptions,
+  type FlowChild,
+  type JobSubmitOptions,
+  type SubmitOptions,
+} from "./client/submission.ts";
 
 export interface ClientOptions {
-  /** host:port of a gateway, or any target that gRPC resolves. */
+  /**
+   * host:port of a gateway, or any target that gRPC resolves: dns:///gateways:50051 spreads calls
+   * over all addresses of a name.
+   */
   readonly address: string;
-}
-
-export interface SubmitOptions {
-  /** One submission per key; made up when absent. */
-  readonly idempotencyKey?: string;
-  /** Not before this time, or this long from now. */
-  readonly runAt?: Date;
-  readonly delayMs?: number;
-  /** 0 to 1000; higher runs earlier. */
-  readonly priority?: number;
-  /** Default: what the definition's lock templates give. */
-  readonly lockKeys?: readonly string[];
-  /** Default: where the definition says. */
-  readonly queue?: string;
-  /** For being accepted; with `run` also for the result. Default 10 s, `run` no limit. */
-  readonly deadlineMs?: number;
-  readonly traceparent?: string;
-  readonly signal?: AbortSignal;
 }
 
 export interface WaitOptions {
@@ -57,12 +56,31 @@ export interface JobHandle<Output> {
   result(options?: WaitOptions): Promise<Output>;
 }
 
+/** With a handle for each child, in the order they were given. */
+export interface FlowHandle<Output, Children extends readonly FlowChild[]>
+  extends JobHandle<Output> {
+  readonly children: {
+    readonly [At in keyof Children]: JobHandle<
+      Children[At] extends FlowChild<infer ChildOutput> ? ChildOutput : never
+    >;
+  };
+}
+
 export interface Client {
   submit<Input, Output>(
     definition: JobDefinition<string, Input, Output>,
     input: Input,
     options?: SubmitOptions,
   ): Promise<JobHandle<Output>>;
+  /**
+   * Submits a job with the children that it waits for, all together or none. Its handler gets their
+   * results as `context.children`.
+   */
+  submitFlow<Input, Output, const Children extends readonly FlowChild[]>(
+    definition: JobDefinition<string, Input, Output>,
+    input: Input,
+    options: SubmitOptions & FamilyOptions<Children>,
+  ): Promise<FlowHandle<Output, Children>>;
   /** Submits and waits for the result. */
   run<Input, Output>(
     definition: JobDefinition<string, Input, Output>,
@@ -73,88 +91,33 @@ export interface Client {
   /** A page, newest first, without payloads and results. */
   list(filter?: Partial<ListJobsRequest>): Promise<ListJobsResponse>;
   cancel(jobId: string, reason?: string): Promise<Job>;
+  /**
+   * A new run of a job that has failed or was cancelled. Asked again with the same requestId, it
+   * begins no second one.
+   */
+  retry(jobId: string, options?: { readonly requestId?: string }): Promise<Job>;
+  /** Retries all jobs that match, and tells how many. */
+  retryAll(filter?: RetryFilter): Promise<number>;
   /** The job when it has ended, however that was. */
   wait(jobId: string, options?: WaitOptions): Promise<Job>;
+  readonly schedules: ScheduleClient;
   cluster(): Promise<GetClusterResponse>;
+  /** Locks outside jobs, in one line with them. */
+  readonly locks: Locks;
   close(): void;
 }
 
-/** Connects at the first call. */
+/**
+ * A typed client of any gateway of a cluster. Connects at the first call, and again by itself;
+ * calls that a gateway could not take are tried again within their deadline. One client is enough
+ * for a process: calls share its connection. `close()` ends it.
+ */
 export function createClient({ address }: ClientOptions): Client {
-  const { jobs, cluster, close } = connectJobs({ address });
-  const client: Client = {
-    submit: async (definition, input, options = {}) => {
-      const job = await specOf(definition, input, options);
-      const answer = await jobs.submitJob({ job }, callOptions(options));
-      return {
-        id: answer.jobId,
-        traceId: answer.traceId,
-        deduplicated: answer.deduplicated,
-        idempotencyKey: job.idempotencyKey,
-        result: async (wait) => resultOf(await client.wait(answer.jobId, wait)),
-      };
-    },
-    run: async (definition, input, options = {}) => {
-      const startMs = performance.now();
-      const { deadlineMs, signal } = options;
-      const handle = await client.submit(definition, input, options);
-      return await handle.result({
-        ...(deadlineMs === undefined
-          ? {}
-          : { deadlineMs: deadlineMs - (performance.now() - startMs) }),
-        ...(signal === undefined ? {} : { signal }),
-      });
-    },
-    get: async (jobId) => present((await jobs.getJob({ jobId })).job),
-    list: (filter = {}) =>
-      jobs.listJobs({ pageSize: 0, pageToken: "", state: 0, kind: "", queue: "", ...filter }),
-    cancel: async (jobId, reason = "") => present((await jobs.cancelJob({ jobId, reason })).job),
-    wait: (jobId, options = {}) => waitUntilEnded(jobs, jobId, options),
-    cluster: () => cluster.getCluster({}),
-    close,
-  };
-  return client;
-}
-
-async function specOf<Input>(
-  definition: JobDefinition<string, Input, unknown>,
-  input: Input,
-  options: SubmitOptions,
-): Promise<JobSpec> {
-  const checked = await definition.input["~standard"].validate(input);
-  if (checked.issues !== undefined) {
-    const description = describeIssues(checked.issues);
-    throw refusal("INVALID_FIELD", `the input does not fit ${definition.kind}: ${description}`, {
-      metadata: { field: "job.payload", kind: definition.kind },
-      violations: [{ field: "job.payload", description }],
-    });
-  }
-  const { runAt, delayMs } = options;
-  // What was handed in, not what the schema made of it: the worker's own schema does that again.
-  const payload = Buffer.from(JSON.stringify(input) ?? "null", "utf8");
-  return {
-    kind: definition.kind,
-    queue: options.queue ?? definition.queue,
-    payload,
-    priority: options.priority ?? 0,
-    runAt: runAt ?? (delayMs === undefined ? undefined : new Date(Date.now() + delayMs)),
-    maxAttempts: 0,
-    backoff: undefined,
-    attemptTimeout: undefined,
-    lockKeys: [...(options.lockKeys ?? [])],
-    idempotencyKey: options.idempotencyKey ?? randomUUID(),
-  };
-}
-
-function callOptions({ deadlineMs, traceparent, signal }: SubmitOptions): ClientCallOptions {
-  return {
-    ...(deadlineMs === undefined ? {} : { timeoutMs: deadlineMs }),
-    ...(traceparent === undefined ? {} : { traceparent }),
-    ...(signal === undefined ? {} : { signal }),
-  };
-}
-
-function present(job: Job | undefined): Job {
-  if (job !== undefined) return job;
-  throw refusal("INTERNAL", "the gateway answered without a job");
+  const connection = connectJobs({ address });
+  return clientOver({
+    ...connection,
+    nowMs: Date.now,
+    clock: MACHINE_CLOCK,
+    wait: (jobId, options = {}) => waitUntilEnded(connection.jobs, jobId, options),
+  });
 }

@@ -9,12 +9,16 @@ import { randomUUID } from "node:crypto";
 import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import { silentLogger } from "../transport/telemetry/logger.ts";
+import { byKind } from "./kind-registration.ts";
 import { LEASE_EVENTS } from "./lease-keeper.ts";
-import { byKind, createWorkerOn, type Worker, type WorkerOptions } from "./worker.ts";
+import { createWorkerOn, type Worker, type WorkerOptions } from "./worker.ts";
 
 export interface WorkerConnection {
+  /** Where the nodes' RabbitMQ is: amqp:// or amqps://, with user, password and vhost. */
   readonly amqpUrl: string;
+  /** The Redis that the nodes dispatch to: redis:// or rediss://. */
   readonly redisUrl: string;
+  /** The cluster's name, as the nodes have it: names queues, keys and exchanges. */
   readonly cluster: string;
 }
 
@@ -22,6 +26,12 @@ export interface CreateWorkerOptions extends WorkerOptions {
   readonly connection: WorkerConnection;
 }
 
+/**
+ * A worker process's worker: `run()` connects, makes its kinds known and takes jobs; `close()`
+ * drains. Options: `jobs` (what it can run), `connection`, `id` (default: a random one),
+ * `concurrency` (jobs at a time from each queue, default 10), `leaseMs` (default 10 s: how long an
+ * attempt counts as alive without a sign of life), `logger` (default: says nothing).
+ */
 export function createWorker(options: CreateWorkerOptions): Worker {
   const { connection, ...workerOptions } = options;
   byKind(options.jobs);
@@ -65,6 +75,8 @@ export function createWorker(options: CreateWorkerOptions): Worker {
     liveAttempts: () => worker?.liveAttempts() ?? 0,
     close({ graceMs } = {}) {
       closing ??= closeAll(graceMs);
+      // Again, with less grace: the same end comes earlier.
+      if (graceMs !== undefined) void worker?.close({ graceMs });
       return closing;
     },
   };

@@ -6,16 +6,37 @@
 // for its handler.
 
 import assert from "node:assert";
-import { JOB_ATTEMPTS_MAX, JOB_LOCK_KEYS_MAX, NAME_LENGTH_MAX } from "../transport/limit.ts";
+import {
+  CONCURRENCY_MAX,
+  DURATION_MS_MAX,
+  JOB_ATTEMPTS_MAX,
+  JOB_CONCURRENCY_KEYS_MAX,
+  JOB_LOCK_KEYS_MAX,
+  NAME_LENGTH_MAX,
+} from "../transport/limit.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
-import type { CheckedLock } from "./lock-template.ts";
+import type { ChildEnd } from "./children.ts";
+import type { CheckedConcurrency, CheckedLock } from "./lock-template.ts";
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
+
+/** What JSON can say. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [name: string]: JsonValue };
 
 export interface AttemptContext {
   readonly jobId: string;
   readonly kind: string;
-  /** From 1. */
+  /** From 1, rising over all runs of the job. */
   readonly attempt: number;
+  /** Which run of the job this is, from 1: it rises when a job that had failed is retried. */
+  readonly run: number;
+  /** The schedule that made the job, and the slot that it is for; null: it was submitted. */
+  readonly schedule: { readonly id: string; readonly slotTime: Date } | null;
   /** Aborted when this attempt must stop; its reason is an AttemptAborted. */
   readonly signal: AbortSignal;
   /**
@@ -24,8 +45,24 @@ export interface AttemptContext {
    */
   readonly fencingToken: bigint;
   readonly logger: Logger;
-  /** For whoever watches the trace and the log; not part of the job's record. */
-  progress(value: string | number | Readonly<Record<string, string | number | boolean>>): void;
+  /** Of a parent: how its children ended, in the order they were given. Else empty. */
+  readonly children: readonly ChildEnd[];
+  /**
+   * The result of one of them, read from the quorum if it is not in `children` (their results
+   * together are over 1 MiB). `childResults` gives those of a kind, typed.
+   */
+  childResult(jobId: string): Promise<unknown>;
+  /**
+   * How far it is: any JSON of at most 4 KiB, for whoever looks at or watches the job. The latest
+   * counts; it is on record a moment later, and at the latest before the attempt ends. Throws a
+   * RangeError when it is too large.
+   */
+  progress(value: JsonValue): void;
+  /**
+   * A line for the job's record, which keeps the last 100 lines of at most 1 KiB; longer ones are
+   * cut. For what an operator needs to see with the job; the rest goes to `logger`.
+   */
+  log(line: string): void;
   /**
    * Renews the lease now and resolves when the quorum has answered; rejects with the signal's
    * reason if the attempt is over. Only needed around code that blocks the event loop for long:
@@ -41,6 +78,8 @@ export interface RetryPolicy {
     readonly initialMs: number;
     readonly multiplier: number;
     readonly maxMs: number;
+    /** The share of a delay that is random: 0 none, 1 all of it. Default 0.5. */
+    readonly jitter?: number;
   };
 }
 
@@ -53,11 +92,22 @@ export interface JobDefinition<Kind extends string = string, Input = unknown, Ou
   readonly retry: RetryPolicy;
   /** 0: no limit. */
   readonly timeoutMs: number;
+  /** 0: no limit. */
+  readonly totalTimeoutMs: number;
   readonly lockTemplates: readonly string[];
+  readonly concurrencyTemplates: readonly Concurrency[];
   /** The user's handler; the worker calls it with what `input` made of the payload. */
   readonly run: (input: unknown, context: AttemptContext) => Promise<unknown>;
   /** For the compiler only. */
   readonly types?: { readonly output: Output };
+}
+
+/** At most `limit` running jobs have the key. */
+export interface Concurrency<Key extends string = string> {
+  /** A template, as a lock's: "customer:{customerId}". */
+  readonly key: Key;
+  /** 1 to 1000. */
+  readonly limit: number;
 }
 
 export interface JobOptions<
@@ -65,6 +115,7 @@ export interface JobOptions<
   Input extends StandardSchema,
   Output,
   Lock extends string | readonly string[],
+  Key extends string = string,
 > {
   readonly kind: Kind;
   /** Default "default". One queue is best served by workers that all know its kinds. */
@@ -75,13 +126,21 @@ export interface JobOptions<
   readonly retry?: Partial<RetryPolicy>;
   /** How long one attempt may take. Default: no limit. */
   readonly timeoutMs?: number;
+  /**
+   * How long the job may take from its submission to its end, all attempts and waits included; then
+   * it has failed with the code DEADLINE_PASSED. Default: no limit.
+   */
+  readonly totalTimeoutMs?: number;
   /** Keys that only one running job may hold: "account:{accountId}". */
   readonly lock?: Lock & CheckedLock<Lock, InputOf<Input>>;
+  /** How many jobs may run at once by a key: { key: "customer:{customerId}", limit: 3 }. */
+  readonly concurrency?: (Concurrency<Key> | readonly Concurrency<Key>[]) &
+    CheckedConcurrency<Key, InputOf<Input>>;
   readonly handler: (input: OutputOf<Input>, context: AttemptContext) => Promise<Output> | Output;
 }
 
 export const DEFAULT_QUEUE = "default";
-const DEFAULT_RETRY: RetryPolicy = {
+export const DEFAULT_RETRY: RetryPolicy = {
   maxAttempts: 3,
   backoff: { initialMs: 1_000, multiplier: 2, maxMs: 60_000 },
 };
@@ -93,22 +152,29 @@ export function defineJob<
   Input extends StandardSchema,
   Output,
   const Lock extends string | readonly string[] = readonly [],
->(options: JobOptions<Kind, Input, Output, Lock>): JobDefinition<Kind, InputOf<Input>, Output> {
-  const { kind, queue = DEFAULT_QUEUE, timeoutMs = 0 } = options;
+  const Key extends string = never,
+>(
+  options: JobOptions<Kind, Input, Output, Lock, Key>,
+): JobDefinition<Kind, InputOf<Input>, Output> {
+  const { kind, queue = DEFAULT_QUEUE, timeoutMs = 0, totalTimeoutMs = 0 } = options;
   const lock: string | readonly string[] = options.lock ?? [];
   const lockTemplates = typeof lock === "string" ? [lock] : [...lock];
+  const concurrencyTemplates = [options.concurrency ?? []].flat();
   const retry = { ...DEFAULT_RETRY, ...options.retry };
   checkName("kind", kind);
   checkName("queue", queue);
   checkRetry(kind, retry);
-  assert(
-    Number.isInteger(timeoutMs) && timeoutMs >= 0,
-    `job ${kind}: timeoutMs is a whole number of milliseconds, got ${timeoutMs}`,
-  );
+  for (const [name, ms] of Object.entries({ timeoutMs, totalTimeoutMs })) {
+    assert(
+      Number.isInteger(ms) && ms >= 0 && ms <= DURATION_MS_MAX,
+      `job ${kind}: ${name} is a whole number of milliseconds up to ${DURATION_MS_MAX}, got ${ms}`,
+    );
+  }
   assert(
     lockTemplates.length <= JOB_LOCK_KEYS_MAX,
     `job ${kind}: at most ${JOB_LOCK_KEYS_MAX} lock keys, got ${lockTemplates.length}`,
   );
+  checkConcurrency(kind, concurrencyTemplates);
   return {
     kind,
     queue,
@@ -116,7 +182,9 @@ export function defineJob<
     output: options.output ?? null,
     retry,
     timeoutMs,
+    totalTimeoutMs,
     lockTemplates,
+    concurrencyTemplates,
     // Only what options.input has validated is ever handed in (attempt-runner.ts).
     run: async (input, context) => options.handler(input as OutputOf<Input>, context),
   };
@@ -129,15 +197,31 @@ function checkName(what: string, name: string): void {
   );
 }
 
+function checkConcurrency(kind: string, keys: readonly Concurrency[]): void {
+  assert(
+    keys.length <= JOB_CONCURRENCY_KEYS_MAX,
+    `job ${kind}: at most ${JOB_CONCURRENCY_KEYS_MAX} concurrency keys, got ${keys.length}`,
+  );
+  for (const { key, limit } of keys) {
+    assert(
+      key !== "" && Number.isInteger(limit) && limit >= 1 && limit <= CONCURRENCY_MAX,
+      `job ${kind}: concurrency needs a key and a limit of 1 to ${CONCURRENCY_MAX}, ` +
+        `got "${key}" and ${limit}`,
+    );
+  }
+}
+
 function checkRetry(kind: string, { maxAttempts, backoff }: RetryPolicy): void {
   assert(
     Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= JOB_ATTEMPTS_MAX,
     `job ${kind}: maxAttempts is 1 to ${JOB_ATTEMPTS_MAX}, got ${maxAttempts}`,
   );
-  const { initialMs, multiplier, maxMs } = backoff;
+  const { initialMs, multiplier, maxMs, jitter = 0 } = backoff;
   assert(
     Number.isInteger(initialMs) && initialMs >= 0 && Number.isInteger(maxMs) && maxMs >= initialMs,
     `job ${kind}: backoff needs whole 0 <= initialMs <= maxMs, got ${initialMs} and ${maxMs}`,
   );
   assert(multiplier >= 1, `job ${kind}: backoff.multiplier is at least 1, got ${multiplier}`);
+  const isShare = jitter >= 0 && jitter <= 1;
+  assert(isShare, `job ${kind}: backoff.jitter is a share from 0 to 1, got ${jitter}`);
 }

@@ -8,12 +8,11 @@
 import { type GrpcServer, startGrpcServer } from "../transport/grpc/server.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
-import { clusterHandlers } from "./gateway/cluster.ts";
 import { JobFollower } from "./gateway/follower.ts";
-import { greeterHandlers } from "./gateway/greeter.ts";
-import { jobHandlers } from "./gateway/jobs.ts";
-import { submitHandlers } from "./gateway/submit.ts";
-import { waitHandlers } from "./gateway/wait.ts";
+import { LockWaits } from "./gateway/lock-waits.ts";
+import { serviceHandlers } from "./gateway/services.ts";
+import { workHandlers } from "./gateway/work.ts";
+import { RemoteWorkers } from "./remote/sessions.ts";
 
 export interface GatewayOptions {
   readonly quorum: Quorum;
@@ -21,6 +20,8 @@ export interface GatewayOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly logger: Logger;
+  /** For workers in other languages; nothing connects to it before the first of them. */
+  readonly redis?: { readonly url: string; readonly cluster: string };
 }
 
 export interface Gateway {
@@ -29,15 +30,16 @@ export interface Gateway {
 }
 
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { quorum, host, port, logger } = options;
+  const { quorum, host, port, logger, redis } = options;
   const follower = new JobFollower(quorum, logger);
+  const lockWaits = new LockWaits(quorum, logger);
+  const workers = redis === undefined ? null : new RemoteWorkers({ quorum, redis, logger });
   const server = await startGrpcServer({
     host,
     port,
     logger,
-    greeter: greeterHandlers(quorum, follower),
-    jobs: { ...submitHandlers(quorum), ...waitHandlers(quorum, follower), ...jobHandlers(quorum) },
-    cluster: clusterHandlers(quorum),
+    ...serviceHandlers(quorum, follower, lockWaits),
+    workers: workers === null ? {} : workHandlers(workers),
   });
   const forgetLeader = serveWhileLed(quorum, server, logger);
   return {
@@ -45,7 +47,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     close: async (drainMs) => {
       forgetLeader();
       await server.drain(drainMs);
+      await workers?.close();
       follower.close();
+      lockWaits.close();
     },
   };
 }

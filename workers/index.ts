@@ -1,12 +1,28 @@
 // What users import from "quorumq": define jobs, run them, submit them.
 
+export { decodeJobEvent } from "../transport/job-event.ts";
+export type { JobEvent } from "../transport/quorum.ts";
 export { type AbortWhy, AttemptAborted } from "./attempt-aborted.ts";
+export { type ChildEnd, childResults, NoChildResultError } from "./children.ts";
+export type { ScheduleClient, ScheduleOptions, ScheduleTiming } from "./client/schedules.ts";
 export {
+  type ChildOptions,
   type Client,
   type ClientOptions,
+  child,
   createClient,
+  type FamilyOptions,
+  type FlowChild,
+  type FlowHandle,
+  type HeldLock,
   JobFailedError,
   type JobHandle,
+  type JobSubmitOptions,
+  LockLostError,
+  type LockLostWhy,
+  type LockOptions,
+  type Locks,
+  type RetryFilter,
   type SubmitOptions,
   type WaitOptions,
 } from "./client.ts";
@@ -16,6 +32,7 @@ export {
   defineJob,
   type JobDefinition,
   type JobOptions,
+  type JsonValue,
   type RetryPolicy,
 } from "./define-job.ts";
 export { NonRetryableError, type NonRetryableErrorOptions } from "./non-retryable-error.ts";

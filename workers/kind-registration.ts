@@ -3,6 +3,8 @@
 // Guarantees: resolves true once the ledger knows them, however long it takes to find a leader;
 // false when the signal was aborted before. Kinds stay known when the worker is gone.
 
+import assert from "node:assert";
+import { JITTER_DEFAULT } from "../ledger/backoff.ts";
 import type { Kind } from "../ledger/command.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
@@ -26,13 +28,24 @@ export async function registerKinds(
   return true;
 }
 
-function toKind(job: JobDefinition): Kind {
+/** A kind as the ledger knows it. */
+export function toKind(job: JobDefinition): Kind {
   return {
     kind: job.kind,
     queue: job.queue,
     maxAttempts: job.retry.maxAttempts,
-    backoff: job.retry.backoff,
+    backoff: { jitter: JITTER_DEFAULT, ...job.retry.backoff },
     attemptTimeoutMs: job.timeoutMs,
+    totalTimeoutMs: job.totalTimeoutMs,
     lockTemplates: job.lockTemplates,
+    concurrencyTemplates: job.concurrencyTemplates,
   };
+}
+
+/** Throws when a kind is defined twice, or none is. */
+export function byKind(jobs: readonly JobDefinition[]): Map<string, JobDefinition> {
+  assert(jobs.length > 0, "a worker needs at least one job definition");
+  const kinds = new Map(jobs.map((job) => [job.kind, job]));
+  assert(kinds.size === jobs.length, "each kind is defined once");
+  return kinds;
 }

@@ -14,6 +14,7 @@ import type { Quorum } from "../transport/quorum.ts";
 import type { RedisLock } from "../transport/redis/redis-lock.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
 import type { AbortWhy } from "./attempt-aborted.ts";
+import { type Clock, MACHINE_CLOCK } from "./clock.ts";
 
 export interface LeaseKeeperOptions {
   readonly quorum: Quorum;
@@ -21,13 +22,15 @@ export interface LeaseKeeperOptions {
   readonly worker: string;
   readonly leaseMs: number;
   readonly logger: Logger;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
 }
 
 export interface NewLease {
   readonly jobId: string;
   readonly token: number;
   readonly lockKeys: readonly string[];
-  /** performance.now() of before the start was proposed. */
+  /** the clock of before the start was proposed. */
   readonly sentMs: number;
   lost(why: AbortWhy): void;
 }
@@ -48,20 +51,27 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #leases = new Map<string, Lease>();
   readonly #ended = new AbortController();
-  #timer: NodeJS.Timeout | null = null;
+  readonly #clock: Clock;
+  #stopTimer: (() => void) | null = null;
   #round: Promise<void> | null = null;
   #nextRoundMs = 0;
   #isRenewingLocks = false;
-  readonly #forgetEvents: () => void;
+  readonly #forgetEvents: readonly (() => void)[];
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? MACHINE_CLOCK;
     // A hint, to be quick: the next renewal tells of a cancellation anyway.
-    this.#forgetEvents = options.quorum.onEvent(({ event, jobId }) => {
+    const forgetEvent = options.quorum.onEvent(({ event, jobId }) => {
       if (event !== "cancelled") return;
       const isOurs = [...this.#leases.values()].some((lease) => lease.jobId === jobId);
       if (isOurs) this.#renewSoon();
     });
+    // Events may have been missed: a cancellation among them.
+    const forgetGap = options.quorum.onEventGap(() => {
+      if (this.#leases.size > 0) this.#renewSoon();
+    });
+    this.#forgetEvents = [forgetEvent, forgetGap];
   }
 
   get liveCount(): number {
@@ -79,6 +89,20 @@ export class LeaseKeeper {
     if (this.#leases.size === 0) this.#stopLooking();
   }
 
+  /** The ledger has said in another answer that this attempt is over. */
+  stale(fenced: Fenced): void {
+    const lease = this.#leases.get(nameOf(fenced));
+    if (lease !== undefined) this.#lose(lease, whyStale(fenced));
+  }
+
+  /** How long it is still trusted without another renewal; 0 for what is not kept (any more). */
+  leftMs(lease: Pick<NewLease, "jobId" | "token">): number {
+    const kept = this.#leases.get(nameOf(lease));
+    if (kept === undefined) return 0;
+    const trustMs = this.#options.leaseMs * (1 - MARGIN_PART);
+    return Math.max(0, kept.renewedMs + trustMs - this.#clock.nowMs());
+  }
+
   /** Resolves when the ledger has answered, or could not be reached in time. */
   async renewNow(): Promise<void> {
     // A round on its way may have been sent before the caller's lease was kept.
@@ -87,26 +111,26 @@ export class LeaseKeeper {
   }
 
   stop(): void {
-    this.#forgetEvents();
+    for (const forget of this.#forgetEvents) forget();
     this.#stopLooking();
     this.#leases.clear();
     this.#ended.abort();
   }
 
   #startLooking(): void {
-    if (this.#timer !== null) return;
+    if (this.#stopTimer !== null) return;
     const { leaseMs } = this.#options;
-    this.#nextRoundMs = performance.now() + leaseMs * RENEW_PART;
-    this.#timer = setInterval(() => this.#look(), leaseMs * LOOK_PART);
+    this.#nextRoundMs = this.#clock.nowMs() + leaseMs * RENEW_PART;
+    this.#stopTimer = this.#clock.every(leaseMs * LOOK_PART, () => this.#look());
   }
 
   #stopLooking(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#stopTimer?.();
+    this.#stopTimer = null;
   }
 
   #look(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#clock.nowMs();
     const trustMs = this.#options.leaseMs * (1 - MARGIN_PART);
     for (const lease of [...this.#leases.values()]) {
       if (nowMs >= lease.renewedMs + trustMs) this.#lose(lease, "lease-lapsed");
@@ -130,13 +154,13 @@ export class LeaseKeeper {
   async #renewAll(): Promise<void> {
     const leases = [...this.#leases.values()];
     if (leases.length === 0) return;
-    const sentMs = performance.now();
+    const sentMs = this.#clock.nowMs();
     this.#nextRoundMs = sentMs + this.#options.leaseMs * RENEW_PART;
     this.#renewLocksOf(leases);
     const parts = partsOf(leases).map((part) => this.#renewLeases(part, sentMs));
     const answers = await Promise.all(parts);
     // Not all was renewed: not again in a third of a lease, but at the next look.
-    if (answers.includes(false)) this.#nextRoundMs = performance.now();
+    if (answers.includes(false)) this.#nextRoundMs = this.#clock.nowMs();
   }
 
   async #renewLeases(leases: readonly Lease[], sentMs: number): Promise<boolean> {

@@ -22,6 +22,9 @@ export type CheckedLock<Lock, Input> = Lock extends readonly (infer Template ext
     ? CheckedTemplate<Lock, Input>
     : unknown;
 
+/** The same for the key of a limit. */
+export type CheckedConcurrency<Key extends string, Input> = CheckedTemplate<Key, Input>;
+
 type CheckedTemplate<Template extends string, Input> = [Unfilled<Template, Input>] extends [never]
   ? unknown
   : { readonly "not a string, number or boolean field of the input": Unfilled<Template, Input> };

@@ -8,6 +8,7 @@
 import { isNativeError } from "node:util/types";
 import type { ReportedOutcome } from "../ledger/command.ts";
 import type { JobError } from "../ledger/job.ts";
+import { isJson } from "../transport/command-check.ts";
 import { PAYLOAD_BYTES_MAX } from "../transport/limit.ts";
 import type { AttemptAborted } from "./attempt-aborted.ts";
 import { isNonRetryable } from "./non-retryable-error.ts";
@@ -24,10 +25,12 @@ export const ErrorCode = {
   PayloadRefused: "PAYLOAD_REFUSED",
   ResultRefused: "RESULT_REFUSED",
   AttemptTimedOut: "ATTEMPT_TIMED_OUT",
+  DeadlinePassed: "DEADLINE_PASSED",
   LockLost: "LOCK_LOST",
   LeaseLapsed: "LEASE_LAPSED",
   WorkerShutdown: "WORKER_SHUTDOWN",
   KindUnknown: "KIND_UNKNOWN",
+  HandedBack: "HANDED_BACK",
 } as const;
 
 const HAND_BACK_CODES: Readonly<Partial<Record<AttemptAborted["why"], string>>> = {
@@ -48,12 +51,24 @@ export function succeeded(result: unknown): AttemptEnd {
   if (text === undefined) {
     return refused(ErrorCode.ResultRefused, `the result is not JSON: a ${typeof result}`);
   }
-  const bytes = Buffer.from(text, "utf8");
-  if (bytes.length > PAYLOAD_BYTES_MAX) {
-    const size = `${bytes.length} bytes, the limit is ${PAYLOAD_BYTES_MAX}`;
-    return refused(ErrorCode.ResultRefused, `the result is too large: ${size}`);
-  }
-  return { outcome: "succeeded", result: bytes, error: null };
+  return withinLimit(Buffer.from(text, "utf8"));
+}
+
+/** A result that was made elsewhere: recorded byte for byte. */
+export function succeededWith(json: Uint8Array): AttemptEnd {
+  if (json.byteLength === 0) return succeeded(null);
+  const end = withinLimit(json);
+  if (end.outcome !== "succeeded" || isJson(json)) return end;
+  return refused(ErrorCode.ResultRefused, "the result is not JSON in UTF-8");
+}
+
+/** As whoever ran it tells it. */
+export function failedWith({ code, message, retryable }: JobError): AttemptEnd {
+  return ended("failed", code === "" ? "Error" : code, message, retryable);
+}
+
+export function handedBackWith(message: string): AttemptEnd {
+  return ended("handed-back", ErrorCode.HandedBack, message, true);
 }
 
 export function resultRefused(issues: readonly StandardIssue[]): AttemptEnd {
@@ -73,6 +88,12 @@ export function timedOut(timeoutMs: number): AttemptEnd {
   return ended("timed-out", ErrorCode.AttemptTimedOut, message, true);
 }
 
+/** The job's own time is over: nothing is left to try again. */
+export function deadlinePassed(): AttemptEnd {
+  const message = "the job did not end within total_timeout";
+  return ended("timed-out", ErrorCode.DeadlinePassed, message, false);
+}
+
 export function lockLost(message: string): AttemptEnd {
   return ended("fenced", ErrorCode.LockLost, message, true);
 }
@@ -86,6 +107,14 @@ export function handedBack(aborted: AttemptAborted): AttemptEnd {
 /** For a worker that knows the kind. */
 export function unknownKind(kind: string): AttemptEnd {
   return ended("handed-back", ErrorCode.KindUnknown, `this worker does not know ${kind}`, true);
+}
+
+function withinLimit(bytes: Uint8Array): AttemptEnd {
+  if (bytes.byteLength <= PAYLOAD_BYTES_MAX) {
+    return { outcome: "succeeded", result: bytes, error: null };
+  }
+  const size = `${bytes.byteLength} bytes, the limit is ${PAYLOAD_BYTES_MAX}`;
+  return refused(ErrorCode.ResultRefused, `the result is too large: ${size}`);
 }
 
 function refused(code: string, message: string): AttemptEnd {

@@ -125,7 +125,9 @@ export class Reconciler {
       delayMs = RETRY_MS;
     } else {
       piece = takePiece(cursor);
-      const outcome = await this.#jobQueue.addMany(piece);
+      const queue = this.#jobQueue;
+      // Without a cause nearly all are there.
+      const outcome = await (this.#isUrgent ? queue.addMany(piece) : queue.addMissing(piece));
       if (life !== this.#life) return;
       if (outcome.kind === "unreachable") {
         this.#cursor = this.#queued()[Symbol.iterator]();

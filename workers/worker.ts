@@ -10,6 +10,7 @@
 import assert from "node:assert";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Started } from "../protos/gen/node/v1/exchange.ts";
 import { KEY_LENGTH_MAX, LEASE_MS_MAX } from "../transport/limit.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import {
@@ -18,12 +19,14 @@ import {
   type DeliveryEnd,
   type JobWorker,
 } from "../transport/redis/job-worker.ts";
-import { createRedisLock, type RedisLock } from "../transport/redis/redis-lock.ts";
+import { createRedisLock, NO_REDIS_LOCK, type RedisLock } from "../transport/redis/redis-lock.ts";
 import { type Logger, silentLogger } from "../transport/telemetry/logger.ts";
+import type { AttemptRef, EndReport } from "./attempt-report.ts";
 import { AttemptRunner } from "./attempt-runner.ts";
 import type { JobDefinition } from "./define-job.ts";
-import { registerKinds } from "./kind-registration.ts";
+import { byKind, registerKinds } from "./kind-registration.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { ProgressReporter } from "./progress-reporter.ts";
 
 export interface WorkerOptions {
   readonly jobs: readonly JobDefinition[];
@@ -33,12 +36,19 @@ export interface WorkerOptions {
   readonly concurrency?: number | Readonly<Record<string, number>>;
   /** How long an attempt counts as alive without a sign of life. */
   readonly leaseMs?: number;
+  /**
+   * False: no locks in Redis. The ledger alone keeps two from running under one key, and tells a
+   * frozen worker. Default: true.
+   */
+  readonly redisLocks?: boolean;
   /** Default: says nothing. */
   readonly logger?: Logger;
 }
 
 export interface WorkerOnOptions extends WorkerOptions {
   readonly redis: { readonly url: string; readonly cluster: string };
+  /** Told once of each attempt that was started or resumed here. */
+  readonly attemptEnded?: (attempt: AttemptRef, report: EndReport) => void;
 }
 
 export interface Worker {
@@ -49,14 +59,22 @@ export interface Worker {
   isReady(): boolean;
   /** Attempts that run now. */
   liveAttempts(): number;
-  /** Default grace: 25 s. Calling it again waits for the same end. */
+  /** Default grace: 25 s. Calling it again waits for the same end; it can only come earlier. */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-const CONCURRENCY_DEFAULT = 10;
-const LEASE_MS_DEFAULT = 10_000;
-const LEASE_MS_MIN = 100;
-const GRACE_MS_DEFAULT = 25_000;
+export interface WorkerOn extends Worker {
+  /** Goes on with an attempt that was started elsewhere, as the ledger has it. */
+  resume(delivery: Delivery, started: Started): void;
+  /** How long an attempt of this worker is still its own, as far as it knows. */
+  leaseLeftMs(attempt: AttemptRef): number;
+}
+
+export const CONCURRENCY_DEFAULT = 10;
+export const LEASE_MS_DEFAULT = 10_000;
+export const LEASE_MS_MIN = 100;
+export const GRACE_MS_DEFAULT = 25_000;
+const TIMER_MS_MAX = 2 ** 31 - 1;
 /** After the grace: how long handing back may take. */
 const HAND_BACK_MS = 5_000;
 /**
@@ -68,11 +86,11 @@ const HAND_BACK_MS = 5_000;
 const UNKNOWN_KIND_DELAY_MS = 250;
 
 /** A worker on a quorum that the caller owns and closes. */
-export function createWorkerOn(quorum: Quorum, options: WorkerOnOptions): Worker {
+export function createWorkerOn(quorum: Quorum, options: WorkerOnOptions): WorkerOn {
   return new QuorumWorker(quorum, options);
 }
 
-class QuorumWorker implements Worker {
+class QuorumWorker implements WorkerOn {
   readonly id: string;
   readonly #quorum: Quorum;
   readonly #options: WorkerOnOptions;
@@ -84,8 +102,12 @@ class QuorumWorker implements Worker {
   readonly #givingUp = new AbortController();
   readonly #locks: RedisLock;
   readonly #leases: LeaseKeeper;
+  readonly #progress: ProgressReporter;
   readonly #runner: AttemptRunner;
-  readonly #live = new Set<Promise<DeliveryEnd>>();
+  readonly #live = new Set<Promise<unknown>>();
+  readonly #graceOver = Promise.withResolvers<void>();
+  #graceEndMs = Number.POSITIVE_INFINITY;
+  #graceTimer: NodeJS.Timeout | undefined;
   readonly #unknownKinds = new Set<string>();
   #jobWorkers: JobWorker[] = [];
   #closing: Promise<void> | null = null;
@@ -107,7 +129,10 @@ class QuorumWorker implements Worker {
       `a worker's id has 1 to ${KEY_LENGTH_MAX} characters, got ${this.id.length}`,
     );
     this.#logger = options.logger ?? silentLogger();
-    this.#locks = createRedisLock({ ...options.redis, id: this.id, logger: this.#logger });
+    this.#locks =
+      options.redisLocks === false
+        ? NO_REDIS_LOCK
+        : createRedisLock({ ...options.redis, id: this.id, logger: this.#logger });
     const parts = {
       quorum,
       locks: this.#locks,
@@ -116,13 +141,19 @@ class QuorumWorker implements Worker {
       logger: this.#logger,
     };
     this.#leases = new LeaseKeeper(parts);
+    this.#progress = new ProgressReporter({
+      ...parts,
+      stale: (fenced) => this.#leases.stale(fenced),
+    });
     this.#runner = new AttemptRunner({
       ...parts,
       leases: this.#leases,
+      progress: this.#progress,
       definitionOf: (kind) => this.#jobs.get(kind),
       draining: this.#draining.signal,
       stopping: this.#stopping.signal,
       givingUp: this.#givingUp.signal,
+      ...(options.attemptEnded === undefined ? {} : { ended: options.attemptEnded }),
     });
   }
 
@@ -161,14 +192,38 @@ class QuorumWorker implements Worker {
     return this.#live.size;
   }
 
-  close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#drain(options.graceMs ?? GRACE_MS_DEFAULT);
+  leaseLeftMs(attempt: AttemptRef): number {
+    return this.#leases.leftMs(attempt);
+  }
+
+  resume(delivery: Delivery, started: Started): void {
+    void this.#track(this.#runner.resume(delivery, started)).catch((error: unknown) => {
+      this.#logger.error({ err: error, job_id: delivery.jobId }, "a resumed attempt failed");
+    });
+  }
+
+  close({ graceMs = GRACE_MS_DEFAULT }: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#endGraceIn(graceMs);
+    this.#closing ??= this.#drain(graceMs).finally(() => this.#endGraceIn(0));
     return this.#closing;
+  }
+
+  #endGraceIn(graceMs: number): void {
+    const endMs = performance.now() + graceMs;
+    if (endMs >= this.#graceEndMs) return;
+    this.#graceEndMs = endMs;
+    clearTimeout(this.#graceTimer);
+    const end = this.#graceOver.resolve;
+    if (graceMs === 0) end();
+    else this.#graceTimer = setTimeout(end, Math.min(graceMs, TIMER_MS_MAX));
   }
 
   async #take(delivery: Delivery): Promise<DeliveryEnd> {
     if (!this.#jobs.has(delivery.kind)) return this.#passOn(delivery);
-    const end = this.#runner.run(delivery);
+    return await this.#track(this.#runner.run(delivery));
+  }
+
+  async #track<T>(end: Promise<T>): Promise<T> {
     this.#live.add(end);
     try {
       return await end;
@@ -190,15 +245,16 @@ class QuorumWorker implements Worker {
     this.#logger.info({ live: this.#live.size, grace_ms: graceMs }, "draining");
     this.#draining.abort();
     await Promise.all(this.#jobWorkers.map((jobWorker) => jobWorker.pause()));
-    const isDrained = await this.#ended(graceMs);
+    const isDrained = await this.#endedBefore(this.#graceOver.promise);
     if (!isDrained) {
       this.#logger.warn({ live: this.#live.size }, "grace is over: handing back");
       this.#stopping.abort();
-      await this.#ended(HAND_BACK_MS);
+      await this.#endedWithin(HAND_BACK_MS);
       this.#givingUp.abort();
-      await this.#ended(HAND_BACK_MS);
+      await this.#endedWithin(HAND_BACK_MS);
     }
     this.#leases.stop();
+    this.#progress.stop();
     const ends = await Promise.allSettled(this.#jobWorkers.map((jobWorker) => jobWorker.close()));
     for (const end of ends) {
       if (end.status === "rejected") this.#logger.warn({ error: String(end.reason) }, "closing");
@@ -206,22 +262,18 @@ class QuorumWorker implements Worker {
     await this.#locks.close();
   }
 
-  /** True when no attempt is left, false when the time is over. */
-  async #ended(timeoutMs: number): Promise<boolean> {
+  async #endedWithin(timeoutMs: number): Promise<void> {
     const timer = new AbortController();
-    const isOver = sleep(timeoutMs, false, { signal: timer.signal }).catch(() => false);
-    const isDone = await Promise.race([Promise.allSettled(this.#live).then(() => true), isOver]);
+    // An abort only says that nobody waits any more.
+    await this.#endedBefore(sleep(timeoutMs, null, { signal: timer.signal }).catch(() => null));
     timer.abort();
-    return isDone && this.#live.size === 0;
   }
-}
 
-/** Throws when a kind is defined twice, or none is. */
-export function byKind(jobs: readonly JobDefinition[]): Map<string, JobDefinition> {
-  assert(jobs.length > 0, "a worker needs at least one job definition");
-  const kinds = new Map(jobs.map((job) => [job.kind, job]));
-  assert(kinds.size === jobs.length, "each kind is defined once");
-  return kinds;
+  /** True when no attempt is left. */
+  async #endedBefore(over: Promise<unknown>): Promise<boolean> {
+    await Promise.race([Promise.allSettled(this.#live), over]);
+    return this.#live.size === 0;
+  }
 }
 
 function concurrencyOf({ concurrency }: WorkerOptions, queue: string): number {

@@ -9,6 +9,7 @@ export interface BannerFacts {
   readonly version: string;
   readonly nodeCount: number;
   readonly grpc: string;
+  readonly consoleUrl: string;
   readonly amqpUrl: string;
   readonly rabbitmqUiUrl: string | null;
   readonly redisUrl: string;
@@ -25,6 +26,7 @@ export function bannerOf(facts: BannerFacts): string {
   const lines = [
     `quorumq ${facts.version} is ready: ${nodes}, 1 gateway, 2 workers. Ctrl-C stops it.`,
     `  gRPC      ${facts.grpc}`,
+    `  REST      ${facts.consoleUrl}/v1/jobs   document ${facts.consoleUrl}/openapi.json`,
     `  RabbitMQ  ${withoutPassword(facts.amqpUrl)}${pages}`,
     `  Redis     ${withoutPassword(facts.redisUrl)}`,
     `  logs      ${root}/logs/*.log   processes ${root}/stack.json`,

@@ -22,6 +22,8 @@ export interface RedisOptions {
   readonly dir: string;
   readonly port?: number;
   readonly logPath?: string;
+  /** On top of its own environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface LocalRedis {
@@ -48,7 +50,7 @@ export async function launchRedis(
       ...["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"],
       ...["--dir", options.dir, "--logfile", ""],
     ],
-    env: { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8" },
+    env: { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8", ...options.env },
     cwd: options.dir,
     logPath: options.logPath,
     tie: "guard",

@@ -6,21 +6,11 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientDuplexStream,
-  type ClientOptions,
-  type ClientReadableStream,
-  type ClientUnaryCall,
-  type handleBidiStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
 export const protobufPackage = "helloworld";
@@ -186,40 +176,6 @@ export interface GreeterServer extends UntypedServiceImplementation {
   sayHelloStreamReply: handleServerStreamingCall<HelloRequest, HelloReply>;
   sayHelloBidiStream: handleBidiStreamingCall<HelloRequest, HelloReply>;
 }
-
-export interface GreeterClient extends Client {
-  /** Sends a greeting */
-  sayHello(
-    request: HelloRequest,
-    callback: (error: ServiceError | null, response: HelloReply) => void,
-  ): ClientUnaryCall;
-  sayHello(
-    request: HelloRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: HelloReply) => void,
-  ): ClientUnaryCall;
-  sayHello(
-    request: HelloRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: HelloReply) => void,
-  ): ClientUnaryCall;
-  sayHelloStreamReply(request: HelloRequest, options?: Partial<CallOptions>): ClientReadableStream<HelloReply>;
-  sayHelloStreamReply(
-    request: HelloRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<HelloReply>;
-  sayHelloBidiStream(): ClientDuplexStream<HelloRequest, HelloReply>;
-  sayHelloBidiStream(options: Partial<CallOptions>): ClientDuplexStream<HelloRequest, HelloReply>;
-  sayHelloBidiStream(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<HelloRequest, HelloReply>;
-}
-
-export const GreeterClient = makeGenericClientConstructor(GreeterService, "helloworld.Greeter") as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): GreeterClient;
-  service: typeof GreeterService;
-  serviceName: string;
-};
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 

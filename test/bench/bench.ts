@@ -13,11 +13,17 @@ import { measureBullmq } from "./bullmq.ts";
 import { measureFailover } from "./failover.ts";
 import type { Figure } from "./figure.ts";
 import { measureLatency } from "./latency.ts";
+import { measureLimits } from "./limits.ts";
 import { currentLoad, describeMachine, type Machine, rabbitmqVersion } from "./machine.ts";
+import { measureMillion } from "./million.ts";
 import { measureSnapshot } from "./snapshot.ts";
 import { measureThroughput } from "./throughput.ts";
 
-export const SECTIONS = ["latency", "throughput", "failover", "snapshot", "bullmq"] as const;
+/** Of a usual run. "limits" is asked for, and so is "million", which takes minutes. */
+export const USUAL_SECTIONS = [
+  ...(["latency", "throughput", "failover", "snapshot", "bullmq"] as const),
+] as const;
+export const SECTIONS = [...USUAL_SECTIONS, "limits", "million"] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export interface BenchOptions {
@@ -30,6 +36,8 @@ export interface BenchOptions {
   /** Of the snapshot that a wiped node is caught up with, and of the log of the restart. */
   readonly mebibytes: number;
   readonly entries: number;
+  /** That wait, in the section of that name. */
+  readonly jobs: number;
   /** Of each of the stack's two workers, and of each of bare BullMQ's two. */
   readonly concurrency: number;
   /** Where each process of the stack leaves a .cpuprofile when it ends; null: nowhere. */
@@ -113,6 +121,8 @@ async function measureSection(
     switch (section) {
       case "latency":
         return await measureLatency({ greeter: connection.greeter, warmUpMs, measureMs });
+      case "limits":
+        return await measureLimits({ connection, measureMs });
       case "throughput":
         return await measureThroughput({ connection, measureMs });
       case "failover":
@@ -126,6 +136,14 @@ async function measureSection(
         const { mebibytes, entries } = options;
         return await measureSnapshot({ stack, connection, dir, mebibytes, entries });
       }
+      case "million":
+        return await measureMillion({
+          stack,
+          connection,
+          jobs: options.jobs,
+          measureMs,
+          report: options.report,
+        });
     }
   } finally {
     connection.close();

@@ -1,4 +1,4 @@
-// What the benchmark reports: one figure a row, of latencies or of a rate.
+// What the benchmark reports: one figure a row, of latencies, of a rate or of an amount.
 //
 // Guarantees: a figure names what it measured, from how many samples, and how many calls failed.
 
@@ -24,7 +24,17 @@ export interface RateFigure {
   readonly failures: number;
 }
 
-export type Figure = LatencyFigure | RateFigure;
+/** Neither a time nor a rate: memory, disk, a ratio. */
+export interface AmountFigure {
+  readonly kind: "amount";
+  readonly what: string;
+  readonly amount: number;
+  /** "": none. */
+  readonly unit: string;
+  readonly failures: 0;
+}
+
+export type Figure = LatencyFigure | RateFigure | AmountFigure;
 
 export function closedLoopFigure(what: string, outcome: ClosedLoopOutcome): LatencyFigure {
   const { samplesMs, failures, elapsedMs } = outcome;
@@ -57,6 +67,10 @@ export function rateFigure(
   const seconds = Math.round(elapsedMs) / 1_000;
   const perSecond = Math.round((count / elapsedMs) * 1_000);
   return { kind: "rate", what, count, seconds, perSecond, failures };
+}
+
+export function amountFigure(what: string, amount: number, unit: string): AmountFigure {
+  return { kind: "amount", what, amount: Math.round(amount * 100) / 100, unit, failures: 0 };
 }
 
 function toMicros(ms: number): number {

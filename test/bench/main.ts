@@ -2,6 +2,8 @@
 //
 //   npm run bench -- --only failover --kills 200 --nodes 5
 //   npm run bench -- --only snapshot --mebibytes 100 --entries 1000000
+//   npm run bench -- --only million --jobs 1000000
+//   npm run bench -- --only limits
 //   npm run bench -- --only latency --only throughput --seconds 20 --json figures.json
 //
 // About three minutes by default. Exit code 0 whatever the figures are; it fails only when it
@@ -10,7 +12,7 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { runBench, SECTIONS, type Section } from "./bench.ts";
+import { runBench, SECTIONS, type Section, USUAL_SECTIONS } from "./bench.ts";
 import { linesOf } from "./table.ts";
 
 const { values } = parseArgs({
@@ -20,9 +22,10 @@ const { values } = parseArgs({
     nodes: { type: "string", default: "3" },
     mebibytes: { type: "string", default: "100" },
     entries: { type: "string", default: "1000000" },
+    jobs: { type: "string", default: "1000000" },
     concurrency: { type: "string", default: "50" },
-    /** latency, throughput, failover, snapshot or bullmq; may be given more than once. */
-    only: { type: "string", multiple: true, default: [...SECTIONS] },
+    /** latency, throughput, failover, snapshot, bullmq or million; may be given more than once. */
+    only: { type: "string", multiple: true, default: [...USUAL_SECTIONS] },
     /** Also write the report here. */
     json: { type: "string" },
     /** Write a .cpuprofile of each process of the stack into this folder. */
@@ -30,7 +33,7 @@ const { values } = parseArgs({
   },
 });
 
-type NumberName = "seconds" | "kills" | "nodes" | "mebibytes" | "entries" | "concurrency";
+type NumberName = "seconds" | "kills" | "nodes" | "mebibytes" | "entries" | "jobs" | "concurrency";
 
 function positive(name: NumberName, most = 1_000): number {
   const value = Number(values[name]);
@@ -51,6 +54,7 @@ const report = await runBench({
   nodes: positive("nodes", 9),
   mebibytes: positive("mebibytes"),
   entries: positive("entries", 10_000_000),
+  jobs: positive("jobs", 10_000_000),
   concurrency: positive("concurrency"),
   profileDir: values.profile === undefined ? null : resolve(values.profile),
   report: (line) => process.stderr.write(`${line}\n`),

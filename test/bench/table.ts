@@ -39,6 +39,7 @@ function cellsOf(figure: Figure): string[] {
     const rate = String(figure.perSecond);
     return [figure.what, String(figure.count), "", "", "", "", rate, failed];
   }
+  if (figure.kind === "amount") return [`${figure.what}: ${figure.amount} ${figure.unit}`.trim()];
   const { count, p50, p99, min, max } = figure.latencyMs;
   const times = [p50, p99, min, max].map((ms) => (Number.isNaN(ms) ? "-" : ms.toFixed(1)));
   return [figure.what, String(count), ...times, String(figure.perSecond ?? ""), failed];

@@ -6,7 +6,7 @@
 // not ended by then is a failure of that row.
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { JobSpec } from "../../protos/gen/quorumq/v1/job.ts";
+import { JobSpec } from "../../protos/gen/quorumq/v1/job.ts";
 import type { SubmitJobsRequest } from "../../protos/gen/quorumq/v1/job_service.ts";
 import type { JobsConnection } from "../../transport/grpc/client.ts";
 import { type Figure, rateFigure } from "./figure.ts";
@@ -20,13 +20,17 @@ const CALL_TIMEOUT_MS = 30_000;
 export interface ThroughputOptions {
   readonly connection: JobsConnection;
   readonly measureMs: number;
+  /** Default: readings, without limits. */
+  readonly specOf?: (number: number) => JobSpec;
+  /** Behind the names of the figures. */
+  readonly what?: string;
 }
 
 export async function measureThroughput(options: ThroughputOptions): Promise<Figure[]> {
-  const { connection, measureMs } = options;
+  const { connection, measureMs, specOf, what = "" } = options;
   const before = await endedJobs(connection);
   const beganMs = performance.now();
-  const submitted = await submitFor(measureMs, connection);
+  const submitted = await submitFor(measureMs, connection, specOf);
   const acceptedMs = performance.now() - beganMs;
   const { accepted, refused } = submitted;
   const wanted = before + accepted;
@@ -39,21 +43,27 @@ export async function measureThroughput(options: ThroughputOptions): Promise<Fig
   const recordedMs = performance.now() - beganMs;
   const recorded = ended - before;
   return [
-    rateFigure(`SubmitJobs accepted, window ${WINDOW}`, accepted, acceptedMs, refused),
-    rateFigure("SubmitJobs recorded, of the same", recorded, recordedMs, accepted - recorded),
+    rateFigure(`SubmitJobs accepted, window ${WINDOW}${what}`, accepted, acceptedMs, refused),
+    rateFigure(
+      `SubmitJobs recorded, of the same${what}`,
+      recorded,
+      recordedMs,
+      accepted - recorded,
+    ),
   ];
 }
 
-async function submitFor(
+export async function submitFor(
   measureMs: number,
   { jobs }: JobsConnection,
+  specOf: (number: number) => JobSpec = readingSpec,
 ): Promise<{ accepted: number; refused: number }> {
   const window = new Window(WINDOW);
   const untilMs = performance.now() + measureMs;
   async function* requests(): AsyncGenerator<SubmitJobsRequest> {
     for (let number = 0; performance.now() < untilMs; number += 1) {
       await window.enter();
-      yield { job: readingSpec(number) };
+      yield { job: specOf(number) };
     }
   }
   let accepted = 0;
@@ -99,16 +109,6 @@ async function endedJobs({ cluster }: JobsConnection): Promise<number> {
 /** Keyed by the gateway, as the item of a caller without a key of its own. */
 export function readingSpec(number: number, idempotencyKey = ""): JobSpec {
   const reading = { deviceId: `d-${number % 1_000}`, at: number + 1, celsius: 21.5 };
-  return {
-    kind: "ingest-reading",
-    queue: "",
-    payload: Buffer.from(JSON.stringify(reading)),
-    priority: 0,
-    runAt: undefined,
-    maxAttempts: 0,
-    backoff: undefined,
-    attemptTimeout: undefined,
-    lockKeys: [],
-    idempotencyKey,
-  };
+  const payload = Buffer.from(JSON.stringify(reading));
+  return JobSpec.fromPartial({ kind: "ingest-reading", payload, idempotencyKey });
 }

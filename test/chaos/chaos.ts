@@ -15,6 +15,7 @@ import { ExtraNodes } from "./extra-nodes.ts";
 import { clusterOf, type Fault, type World } from "./fault.ts";
 import { Load, type LoadReport } from "./load.ts";
 import { Parts } from "./parts.ts";
+import { ChaosRemoteWorker } from "./remote-worker.ts";
 
 export interface ChaosOptions {
   readonly stack: LocalStack;
@@ -65,13 +66,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const founders = stack.processes("node").map(({ id }) => id);
   const extras = new ExtraNodes(stack, nodeEnv, founders, () => undefined);
   const parts = new Parts(stack, extras);
+  const remote = ["remote-1", "remote-2"].map((id) => new ChaosRemoteWorker(connection, id));
   try {
+    await Promise.all(remote.map((worker) => worker.begun));
     const members = Array.from({ length: options.nodes }, (_, at) => `n${at + 1}`);
     const dice = new Dice(seed);
     const world: World = { parts, connection, dice, members, nodeEnv };
     await grow(world, members.slice(founders.length));
     return await run(world, options);
   } finally {
+    await Promise.all(remote.map((worker) => worker.stop()));
     await extras.stopAll();
     connection.close();
   }

@@ -3,8 +3,9 @@
 // Guarantees: by number and dice only, so that a seed repeats it.
 
 import { randomUUID } from "node:crypto";
-import type { JobSpec } from "../../protos/gen/quorumq/v1/job.ts";
+import { JobSpec } from "../../protos/gen/quorumq/v1/job.ts";
 import type { Dice } from "./dice.ts";
+import { REMOTE_KIND } from "./remote-worker.ts";
 
 /** Faults use attempts up, and the example's payment step fails: enough for all of them. */
 const ATTEMPTS_MAX = 50;
@@ -46,24 +47,22 @@ export function planOf(number: number, dice: Dice): Plan {
   return { job: jobSpec(number), afterwards: "nothing", pauseMs };
 }
 
-/** Nine small readings for each charge, which needs a lock and fails now and then. */
+/**
+ * Eight small readings for each charge, which needs a lock and fails now and then, and for each job
+ * that is run behind a stream.
+ */
 function jobSpec(number: number): JobSpec {
   const isCharge = number % 10 === 9;
+  const isRemote = number % 10 === 4;
   const payload = isCharge
     ? { orderId: `o-${number}`, accountId: `a-${number % 50}`, amountCents: 100 }
     : { deviceId: `d-${number % 200}`, at: number + 1, celsius: 20 };
-  return {
-    kind: isCharge ? "charge-order" : "ingest-reading",
-    queue: "",
+  return JobSpec.fromPartial({
+    kind: isCharge ? "charge-order" : isRemote ? REMOTE_KIND : "ingest-reading",
     payload: Buffer.from(JSON.stringify(payload)),
-    priority: 0,
-    runAt: undefined,
     maxAttempts: ATTEMPTS_MAX,
-    backoff: undefined,
-    attemptTimeout: undefined,
-    lockKeys: [],
     idempotencyKey: randomUUID(),
-  };
+  });
 }
 
 /** Another job under the same key. */

@@ -4,8 +4,10 @@ import { COMMIT_MUTANTS } from "./area/commits.ts";
 import { DISK_MUTANTS } from "./area/disks.ts";
 import { ELECTION_MUTANTS } from "./area/elections.ts";
 import { JOB_MUTANTS } from "./area/jobs.ts";
+import { LOCK_MUTANTS } from "./area/locks.ts";
 import { MEMBER_MUTANTS } from "./area/members.ts";
 import { READ_MUTANTS } from "./area/reads.ts";
+import { RUN_MUTANTS } from "./area/runs.ts";
 import { SNAPSHOT_MUTANTS } from "./area/snapshots.ts";
 import type { Mutant } from "./mutant.ts";
 
@@ -17,4 +19,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBER_MUTANTS,
   ...READ_MUTANTS,
   ...JOB_MUTANTS,
+  ...RUN_MUTANTS,
+  ...LOCK_MUTANTS,
 ];

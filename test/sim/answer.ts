@@ -9,7 +9,8 @@ import type { LogIndex, NodeId } from "../../raft/message.ts";
 import type { JobOutcome } from "./linearizability/job-call.ts";
 import { outcomeOf as jobOutcomeOf, renewalOf } from "./linearizability/job-observation.ts";
 
-export type Applied = JobOutcome | { readonly kind: "done" };
+export type LockOutcome = Extract<Result, { kind: "locks" | "lock-refused" }>;
+export type Applied = JobOutcome | LockOutcome | { readonly kind: "done" };
 
 export type Answer =
   | { readonly kind: "applied"; readonly index: LogIndex; readonly outcome: Applied }
@@ -27,7 +28,10 @@ export type Reply = (answer: Answer) => void;
 
 /** Workers here renew one lease at a time. */
 export function outcomeOf(result: Result): Applied {
-  if (result.kind === "done") return result;
+  if (result.kind.startsWith("schedule")) return { kind: "done" };
+  // Standings are copies already.
+  if (["done", "locks", "lock-refused"].includes(result.kind)) return result as Applied;
+  if (result.kind === "reported") return { kind: "done" };
   if (result.kind !== "renewed") return jobOutcomeOf(result);
   const stale = result.stale[0];
   return stale === undefined ? { kind: "renewed" } : renewalOf(result, stale.jobId, stale.token);

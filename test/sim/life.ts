@@ -279,13 +279,13 @@ export class Life {
     );
     if (applied === null) return;
     const { kind } = commandOf(entry).body;
-    if (kind === "tick") this.#ticker.ended();
+    this.#ticker.applied(kind);
     if (kind === "open-term" && entry.term === this.#term && this.isLeader) this.#isLeading = true;
   }
 
   #serveReads(): void {
     for (const { jobId, reply } of this.#calls.takeReadable(this.replica.lastApplied)) {
-      const outcome = readOf(this.replica.ledger.jobsById.get(jobId));
+      const outcome = readOf(this.replica.ledger.jobs.get(jobId));
       reply?.({ kind: "read", appliedIndex: this.replica.lastApplied, outcome });
     }
   }

@@ -26,6 +26,7 @@ export interface Streams {
   readonly chaos: Random;
   readonly node: Random;
   readonly operator: Random;
+  readonly schedules: Random;
 }
 
 export class Sim {
@@ -53,6 +54,7 @@ export class Sim {
       chaos: new Random(seed, "chaos"),
       node: new Random(seed, "node"),
       operator: new Random(seed, "operator"),
+      schedules: new Random(seed, "schedules"),
     };
     this.checker = new Checker(this);
   }

@@ -32,6 +32,9 @@ export interface Workload {
   readonly thinkMs: number;
   readonly readShare: number;
   readonly cancelShare: number;
+  /** Of a client's calls: retries. Of a worker's attempts: those that tell of their progress. */
+  readonly retryShare: number;
+  readonly reportShare: number;
   /** Of the submissions: those that carry an idempotency key. */
   readonly keyShare: number;
   /** How many different lock keys there are; few make a hot run. */
@@ -307,6 +310,8 @@ function drawWorkload(random: Random, overrides: Overrides): Workload {
     thinkMs: random.logarithmic(60, 600),
     readShare: random.between(0.1, 0.6),
     cancelShare: random.between(0, 0.1),
+    retryShare: random.between(0, 0.1),
+    reportShare: random.between(0, 0.5),
     keyShare: random.between(0.5, 1),
     lockKeys: random.one([1, 3, 20]),
     leaseMs: random.one([400, 1500, 5000]),

@@ -11,6 +11,7 @@ import { encodeBeacon } from "../../transport/call-codec.ts";
 import type { LeaderView } from "../../transport/quorum.ts";
 import { silentLogger } from "../../transport/telemetry/logger.ts";
 import { BROKER_START_TIMEOUT_MS, sharedBroker } from "./broker.ts";
+import { ledgerSpec } from "./ledger-spec.ts";
 import { SoloNode } from "./solo-node.ts";
 import { SoloQuorum } from "./solo-quorum.ts";
 
@@ -23,9 +24,11 @@ export const KIND: CommandBody = {
       kind: "greet",
       queue: "main",
       maxAttempts: 3,
-      backoff: { initialMs: 100, multiplier: 2, maxMs: 1_000 },
+      backoff: { initialMs: 100, multiplier: 2, maxMs: 1_000, jitter: 0.5 },
       attemptTimeoutMs: 0,
+      totalTimeoutMs: 0,
       lockTemplates: [],
+      concurrencyTemplates: [],
     },
   ],
 };
@@ -44,24 +47,9 @@ afterEach(async () => {
 });
 
 export function submission(idempotencyKey: string): CommandBody {
-  return {
-    kind: "submit-jobs",
-    jobs: [
-      {
-        kind: "greet",
-        queue: "",
-        payload: Buffer.from('{"name":"Ada"}'),
-        priority: 0,
-        runAtMs: 0,
-        maxAttempts: 0,
-        backoff: null,
-        attemptTimeoutMs: 0,
-        lockKeys: [],
-        idempotencyKey,
-        traceparent: "",
-      },
-    ],
-  };
+  const payload = Buffer.from('{"name":"Ada"}');
+  const job = ledgerSpec({ kind: "greet", payload, idempotencyKey });
+  return { kind: "submit-jobs", jobs: [job] };
 }
 
 export function startLedger(): SoloQuorum {

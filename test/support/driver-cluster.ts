@@ -15,10 +15,13 @@ import { foundingSnapshot } from "../../raft/node.ts";
 import { commandBodyToWire } from "../../transport/command-codec.ts";
 import { Driver, type DriverTiming } from "../../transport/driver.ts";
 import type { Hello } from "../../transport/hello.ts";
+import { isLockEvent } from "../../transport/lock-event.ts";
 import { nameOf } from "../../transport/member-id.ts";
 import type { JobEvent } from "../../transport/quorum.ts";
+import type { Retention } from "../../transport/retention-keeper.ts";
 import { loadLedger } from "../../transport/snapshot/ledger-load.ts";
 import { silentLogger } from "../../transport/telemetry/logger.ts";
+import { ledgerSpec } from "./ledger-spec.ts";
 import { MemoryLogStore, type MemoryLogStoreOptions } from "./memory-log-store.ts";
 
 export const REPLY_TO = "reply";
@@ -72,6 +75,7 @@ export class DriverCluster {
   hears: (greeting: Greeting) => boolean = () => true;
   /** Of the nodes that are started from now on. */
   snapshotLogBytes = 2 ** 40;
+  retention: Retention | null = null;
   timing = QUICK;
   readonly #voters: readonly NodeId[];
   readonly #changes = new EventEmitter();
@@ -97,6 +101,7 @@ export class DriverCluster {
       store,
       ledger,
       snapshotLogBytes: this.snapshotLogBytes,
+      ...(this.retention === null ? {} : { retention: this.retention }),
       logger: silentLogger(),
       onChanges: () => told(),
       onLeading: (isLeading) => told(member.leading.push(isLeading)),
@@ -119,7 +124,7 @@ export class DriverCluster {
         answer: (_replyTo, { callId, answer }) => told(member.answers.set(callId, answer)),
         announce: (term) => told(member.announced.push(term)),
         publishEvents: (events) => {
-          for (const event of events) member.events.push(event);
+          for (const event of events) if (!isLockEvent(event)) member.events.push(event);
           told();
         },
       },
@@ -251,7 +256,7 @@ function incarnationOf(): number {
   return 1;
 }
 
-const BACKOFF = { initialMs: 1, multiplier: 1, maxMs: 1 };
+const BACKOFF = { initialMs: 1, multiplier: 1, maxMs: 1, jitter: 0.5 };
 
 /** The kind of all that `submission` submits. */
 export const REGISTRATION: CommandBody = {
@@ -263,7 +268,9 @@ export const REGISTRATION: CommandBody = {
       maxAttempts: 3,
       backoff: BACKOFF,
       attemptTimeoutMs: 0,
+      totalTimeoutMs: 0,
       lockTemplates: [],
+      concurrencyTemplates: [],
     },
   ],
 };
@@ -271,19 +278,7 @@ export const REGISTRATION: CommandBody = {
 const EMPTY_PAYLOAD = Buffer.from("{}", "utf8");
 
 export function submission(count = 1, runAtMs = 0, payload = EMPTY_PAYLOAD): CommandBody {
-  const job = {
-    kind: "mail",
-    queue: "",
-    payload,
-    priority: 0,
-    runAtMs,
-    maxAttempts: 0,
-    backoff: null,
-    attemptTimeoutMs: 0,
-    lockKeys: [],
-    idempotencyKey: "",
-    traceparent: "",
-  };
+  const job = ledgerSpec({ payload, runAtMs });
   return { kind: "submit-jobs", jobs: Array.from({ length: count }, () => job) };
 }
 

@@ -6,6 +6,7 @@
 import { appendFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
+import { PAYLOAD_BYTES_MAX } from "../../transport/limit.ts";
 import { defineJob } from "../../workers/index.ts";
 
 export interface Mark {
@@ -58,4 +59,12 @@ export const deafHold = defineJob({
     mark(file, { event: "end", ...entry });
     return { token: entry.token };
   },
+});
+
+/** Has more to say than a result may hold. */
+export const boast = defineJob({
+  kind: "boast",
+  queue: "marking",
+  input: z.object({}),
+  handler: () => "x".repeat(PAYLOAD_BYTES_MAX),
 });

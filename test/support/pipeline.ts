@@ -13,6 +13,7 @@ import { silentLogger } from "../../transport/telemetry/logger.ts";
 import type { JobDefinition } from "../../workers/define-job.ts";
 import { createDispatcher, type Dispatcher } from "../../workers/dispatcher.ts";
 import { createWorkerOn, type Worker, type WorkerOptions } from "../../workers/worker.ts";
+import { ledgerSpec } from "./ledger-spec.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
 import { SoloQuorum } from "./solo-quorum.ts";
 import { atEnd } from "./teardown.ts";
@@ -105,7 +106,7 @@ export async function startPipeline(
       return worker;
     },
     async submit(kind, payload, more = {}) {
-      const spec: JobSpec = { ...plainSpec(kind, payload), ...more };
+      const spec = ledgerSpec({ kind, payload: Buffer.from(JSON.stringify(payload)), ...more });
       const outcome = await quorum.propose({ kind: "submit-jobs", jobs: [spec] }, CALL);
       assert(outcome.kind === "applied");
       const { result } = outcome.applied;
@@ -117,21 +118,5 @@ export async function startPipeline(
       assert(ended.result !== null, `${jobId} ${ended.state}: ${JSON.stringify(ended.error)}`);
       return JSON.parse(Buffer.from(ended.result).toString("utf8"));
     },
-  };
-}
-
-function plainSpec(kind: string, payload: unknown): JobSpec {
-  return {
-    kind,
-    queue: "",
-    payload: Buffer.from(JSON.stringify(payload)),
-    priority: 0,
-    runAtMs: 0,
-    maxAttempts: 0,
-    backoff: null,
-    attemptTimeoutMs: 0,
-    lockKeys: [],
-    idempotencyKey: "",
-    traceparent: "",
   };
 }

@@ -39,10 +39,18 @@ export class SoloNode {
       listener: { called: (replyTo, calls) => this.#called(replyTo, calls) },
       logger: silentLogger(),
     });
+    this.#tellOfLocks(options.quorum);
     options.quorum.onChanges((changes) => {
       if (this.#term === 0) return;
       const nowMs = options.quorum.nowMs();
       this.mailbox.publishEvents(changes.map((change) => jobEventOf(change, this.#term, nowMs)));
+    });
+  }
+
+  /** As a leader does: what the quorum tells of locks is told over the broker. */
+  #tellOfLocks(quorum: SoloQuorum): void {
+    quorum.onLockEvent((event) => {
+      if (this.#term > 0) this.mailbox.publishEvents([{ ...event, term: this.#term }]);
     });
   }
 

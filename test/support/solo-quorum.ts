@@ -8,7 +8,15 @@
 
 import { setImmediate } from "node:timers";
 import type { CommandBody } from "../../ledger/command.ts";
-import { apply, counts, createLedger, hash, type Ledger, nextDueMs } from "../../ledger/ledger.ts";
+import {
+  apply,
+  counts,
+  createLedger,
+  hash,
+  type Ledger,
+  nextDueMs,
+  nextSlotDueMs,
+} from "../../ledger/ledger.ts";
 import type { Applied, Change } from "../../ledger/result.ts";
 import {
   Administered as WireAdministered,
@@ -19,7 +27,8 @@ import {
 import { type Entry, EntryKind } from "../../raft/message.ts";
 import { checkCommand } from "../../transport/command-check.ts";
 import { commandBodyToWire, decodeCommand, encodeCommand } from "../../transport/command-codec.ts";
-import { jobEventOf } from "../../transport/job-event.ts";
+import { dueTicks } from "../../transport/due-ticks.ts";
+import { eventsOf, isLockEvent } from "../../transport/lock-event.ts";
 import { logEntryOf } from "../../transport/log-entry.ts";
 import type {
   AdministerAction,
@@ -27,6 +36,7 @@ import type {
   CallOptions,
   JobEvent,
   LeaderView,
+  LockEvent,
   ProposeOutcome,
   Quorum,
   ReadOutcome,
@@ -55,6 +65,7 @@ export class SoloQuorum implements Quorum {
   readonly entries: Entry[] = [];
   readonly #options: SoloQuorumOptions;
   readonly #eventListeners = new Set<(event: JobEvent) => void>();
+  readonly #lockEventListeners = new Set<(event: LockEvent) => void>();
   readonly #gapListeners = new Set<() => void>();
   readonly #leaderListeners = new Set<(view: LeaderView) => void>();
   readonly #changeListeners = new Set<(changes: readonly Change[]) => void>();
@@ -109,6 +120,11 @@ export class SoloQuorum implements Quorum {
     return () => this.#eventListeners.delete(listener);
   }
 
+  onLockEvent(listener: (event: LockEvent) => void): () => void {
+    this.#lockEventListeners.add(listener);
+    return () => this.#lockEventListeners.delete(listener);
+  }
+
   onEventGap(listener: () => void): () => void {
     this.#gapListeners.add(listener);
     return () => this.#gapListeners.delete(listener);
@@ -136,6 +152,7 @@ export class SoloQuorum implements Quorum {
   advance(ms: number): void {
     this.#aheadMs += ms;
     this.apply({ kind: "tick" });
+    this.#tickSchedules();
   }
 
   /** A read as the leader answers it. */
@@ -174,7 +191,7 @@ export class SoloQuorum implements Quorum {
     this.entries.push({ index: this.#index, term: TERM, kind, data, traceparent: "" });
     const command = decodeCommand(data);
     const applied = apply(this.ledger, this.#index, command);
-    this.#publish(applied.changes, timeMs);
+    this.#publish(applied, timeMs);
     this.#scheduleTick();
     return applied;
   }
@@ -206,24 +223,40 @@ export class SoloQuorum implements Quorum {
     };
   }
 
-  #publish(changes: readonly Change[], timeMs: number): void {
-    if (changes.length === 0) return;
-    for (const listener of this.#changeListeners) listener(changes);
+  #publish(applied: Applied, timeMs: number): void {
+    const { changes } = applied;
+    if (changes.length > 0) for (const listener of this.#changeListeners) listener(changes);
     // Made now: the jobs are the ledger's own and go on changing.
-    const events = changes.map((change) => jobEventOf(change, TERM, timeMs));
+    const events = eventsOf(applied, TERM, timeMs);
+    if (events.length === 0) return;
     setImmediate(() => {
       if (this.#isClosed) return;
-      for (const event of events) for (const listener of this.#eventListeners) listener(event);
+      for (const event of events) {
+        if (isLockEvent(event)) for (const listener of this.#lockEventListeners) listener(event);
+        else for (const listener of this.#eventListeners) listener(event);
+      }
     });
   }
 
   #scheduleTick(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const dueMs = nextDueMs(this.ledger);
-    if (this.#isClosed || dueMs === null || !Number.isFinite(dueMs)) return;
+    const [jobsMs, slotsMs] = [nextDueMs(this.ledger), nextSlotDueMs(this.ledger)];
+    const dueMs = Math.min(jobsMs ?? Number.POSITIVE_INFINITY, slotsMs ?? Number.POSITIVE_INFINITY);
+    if (this.#isClosed || !Number.isFinite(dueMs)) return;
     const delayMs = Math.min(Math.max(1, dueMs - this.nowMs() + 1), 2 ** 31 - 1);
-    this.#timer = setTimeout(() => this.apply({ kind: "tick" }), delayMs);
+    this.#timer = setTimeout(() => {
+      if (dueMs === jobsMs) this.apply({ kind: "tick" });
+      this.#tickSchedules();
+    }, delayMs);
     this.#timer.unref();
+  }
+
+  /** What the leader proposes when slots have come. */
+  #tickSchedules(): void {
+    const ticks = dueTicks(this.ledger, this.nowMs(), (scheduleId) => {
+      throw new Error(`${scheduleId} cannot be read`);
+    });
+    if (ticks.length > 0) this.apply({ kind: "tick-schedules", ticks });
   }
 }

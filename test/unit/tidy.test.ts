@@ -30,8 +30,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Library: the folders whose files may name it. Libraries without a row: deploy and workers. */
 const CORNERS: Readonly<Record<string, readonly string[]>> = {
-  amqplib: ["transport/amqp/"],
-  ioredis: ["transport/redis/"],
+  // An example shows what others write, who have RabbitMQ's client and nothing of ours.
+  amqplib: ["transport/amqp/", "workers/examples/"],
+  ioredis: ["transport/redis/", "workers/examples/"],
   bullmq: ["transport/redis/"],
   "@grpc/grpc-js": ["transport/grpc/"],
   "@grpc/proto-loader": ["transport/grpc/"],
@@ -45,6 +46,7 @@ const CORNERS: Readonly<Record<string, readonly string[]>> = {
   "@opentelemetry/exporter-trace-otlp-proto": ["transport/telemetry/"],
   pino: ["transport/telemetry/"],
   commander: ["deploy/"],
+  croner: ["transport/"],
   zod: ["deploy/", "workers/"],
 };
 

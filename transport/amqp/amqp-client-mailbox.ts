@@ -17,7 +17,7 @@ import {
 } from "../call-codec.ts";
 import type { ClientMailbox, ClientMailboxListener } from "../client-mailbox.ts";
 import { encodeJobEvent, jobEventId } from "../job-event.ts";
-import type { JobEvent } from "../quorum.ts";
+import { encodeLockEvent, isLockEvent, lockEventId, type QuorumEvent } from "../lock-event.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { DropCount } from "./drop-count.ts";
 import { openSession, type Session } from "./session.ts";
@@ -28,6 +28,7 @@ import {
   EVENTS_EXCHANGE,
   eventRoutingKey,
   leaderExchange,
+  lockRoutingKey,
 } from "./topology.ts";
 
 /** Clients take four missed beacons for the loss of the leader. */
@@ -109,20 +110,21 @@ export class AmqpClientMailbox implements ClientMailbox {
     else this.#beacon();
   }
 
-  publishEvents(events: readonly JobEvent[]): void {
+  publishEvents(events: readonly QuorumEvent[]): void {
     for (const event of events) {
-      const routingKey = eventRoutingKey(event.queue, event.event);
+      const { routingKey, type, messageId, content, headers } = messageOf(event);
       if (Buffer.byteLength(routingKey) > ROUTING_KEY_BYTES_MAX) {
         this.#drops.add("event-unroutable");
         continue;
       }
-      const isTaken = this.#publisher.publish(EVENTS_EXCHANGE, routingKey, encodeJobEvent(event), {
+      const isTaken = this.#publisher.publish(EVENTS_EXCHANGE, routingKey, content, {
         contentType: "application/json",
-        type: `job.${event.event}`,
-        messageId: jobEventId(event),
+        type,
+        messageId,
         timestamp: Math.floor(event.timeMs / 1_000),
         appId: "quorumq",
-        ...(event.traceparent === undefined ? {} : { headers: { traceparent: event.traceparent } }),
+        // The exchange is one for all clusters of a broker.
+        headers: { cluster: this.#options.cluster, ...headers },
       });
       if (!isTaken) this.#drops.add("event-unwritable");
     }
@@ -206,4 +208,26 @@ function isKnown(call: Call["call"]): boolean {
   if (call?.$case === "read") return call.value.read !== undefined;
   if (call?.$case === "administer") return call.value.action !== undefined;
   return call !== undefined;
+}
+
+function messageOf(event: QuorumEvent) {
+  if (isLockEvent(event)) {
+    const routingKey = lockRoutingKey(event.event);
+    const messageId = lockEventId(event);
+    return {
+      routingKey,
+      type: routingKey,
+      messageId,
+      content: encodeLockEvent(event),
+      headers: {},
+    };
+  }
+  const { traceparent } = event;
+  return {
+    routingKey: eventRoutingKey(event.queue, event.event),
+    type: `job.${event.event}`,
+    messageId: jobEventId(event),
+    content: encodeJobEvent(event),
+    headers: traceparent === undefined ? {} : { traceparent },
+  };
 }

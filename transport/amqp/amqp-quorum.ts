@@ -30,7 +30,6 @@ import {
 } from "../call-codec.ts";
 import { type CallEnd, type ClientCall, ClientCalls } from "../client-calls.ts";
 import { commandBodyToWire } from "../command-codec.ts";
-import { decodeJobEvent } from "../job-event.ts";
 import { AMQP_MESSAGE_BYTES_MAX, CLIENT_CALLS_MAX } from "../limit.ts";
 import type {
   AdministerAction,
@@ -38,6 +37,7 @@ import type {
   CallOptions,
   JobEvent,
   LeaderView,
+  LockEvent,
   ProposeOutcome,
   Quorum,
   ReadOutcome,
@@ -45,6 +45,7 @@ import type {
 import type { Logger } from "../telemetry/logger.ts";
 import { type Span, traceparentOf } from "../telemetry/trace.ts";
 import { DropCount } from "./drop-count.ts";
+import { EventEar } from "./event-ear.ts";
 import { LeaderWatch } from "./leader-watch.ts";
 import { Listeners } from "./listeners.ts";
 import { endProposeSpan, startProposeSpan } from "./propose-span.ts";
@@ -99,7 +100,7 @@ export class AmqpQuorum implements Quorum {
   readonly #watch = new LeaderWatch((view) => this.#leaderChanged(view));
   readonly #calls = new ClientCalls(() => (this.#canSpeak() ? "no-leader" : "broker-unavailable"));
   readonly #leaderListeners = new Listeners<LeaderView>();
-  readonly #eventListeners = new Listeners<JobEvent>();
+  readonly #ear = new EventEar();
   readonly #gapListeners = new Listeners<void>();
   readonly #drops = new DropCount();
   readonly #overdueTimer: NodeJS.Timeout;
@@ -178,7 +179,11 @@ export class AmqpQuorum implements Quorum {
   }
 
   onEvent(listener: (event: JobEvent) => void): () => void {
-    return this.#eventListeners.add(listener);
+    return this.#ear.onJob(listener);
+  }
+
+  onLockEvent(listener: (event: LockEvent) => void): () => void {
+    return this.#ear.onLock(listener);
   }
 
   onEventGap(listener: () => void): () => void {
@@ -297,9 +302,7 @@ export class AmqpQuorum implements Quorum {
       if (beacon === null) this.#drops.add("beacon-malformed");
       else this.#watch.heard(beacon);
     } else if (fields.exchange === EVENTS_EXCHANGE) {
-      const event = decodeJobEvent(content);
-      if (event === null) this.#drops.add("event-malformed");
-      else this.#eventListeners.tell(event);
+      if (!this.#ear.heard(content, fields.routingKey)) this.#drops.add("event-malformed");
     } else {
       const response = decodeResponse(content, this.#options.cluster);
       if ("dropped" in response) this.#drops.add(response.dropped);

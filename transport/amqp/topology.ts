@@ -25,7 +25,10 @@ const RAFT_MAILBOX_BOUNDS: Readonly<Record<Lane, readonly [length: number, bytes
   snapshot: [SNAPSHOT_MAILBOX_LENGTH_MAX, SNAPSHOT_MAILBOX_BYTES_MAX],
 };
 
-/** Job events: durable, since users bind queues of their own to it. Topic `job.<queue>.<event>`. */
+/**
+ * Events: durable, since users bind queues of their own to it. Topics `job.<queue>.<event>` and
+ * `lock.<event>`.
+ */
 export const EVENTS_EXCHANGE = "quorumq.events";
 
 /** Direct; routing key `<name>.<lane>`, the name of a node whatever its disk. */
@@ -84,17 +87,23 @@ export function eventRoutingKey(queue: string, event: string): string {
   return `job.${queue}.${event}`;
 }
 
-/** Which job events a client is sent; absent parts stand for all. */
+export function lockRoutingKey(event: string): string {
+  return `lock.${event}`;
+}
+
+/** Which events a client is sent: of jobs, where absent parts stand for all, and of locks. */
 export interface EventFilter {
   readonly queues?: readonly string[];
   readonly events?: readonly string[];
+  readonly hasLocks?: boolean;
 }
 
-export function eventBindingKeys({ queues, events }: EventFilter): readonly string[] {
+export function eventBindingKeys({ queues, events, hasLocks }: EventFilter): readonly string[] {
   // "#" also stands for queue names with dots, which are several words to a topic exchange.
-  return (queues ?? ["#"]).flatMap((queue) =>
+  const ofJobs = (queues ?? ["#"]).flatMap((queue) =>
     (events ?? ["*"]).map((event) => eventRoutingKey(queue, event)),
   );
+  return hasLocks === true ? [...ofJobs, lockRoutingKey("*")] : ofJobs;
 }
 
 /** Gone with its connection, and with its only consumer. */

@@ -1,4 +1,4 @@
-// A connection to gateways: JobService, ClusterService and Greeter as typed promises.
+// A connection to gateways: the services of quorumq.v1 and Greeter as typed promises.
 //
 // Guarantees: only UNAVAILABLE is retried by the channel (AIP-194), with back-off and a throttle,
 // and within the call's deadline; it means that nothing happened. Keepalive finds a dead gateway.
@@ -8,6 +8,8 @@ import { type ChannelOptions, Client, credentials } from "@grpc/grpc-js";
 import { GreeterService } from "../../protos/gen/helloworld.ts";
 import { ClusterServiceService } from "../../protos/gen/quorumq/v1/cluster_service.ts";
 import { JobServiceService } from "../../protos/gen/quorumq/v1/job_service.ts";
+import { LockServiceService } from "../../protos/gen/quorumq/v1/lock_service.ts";
+import { WorkerServiceService } from "../../protos/gen/quorumq/v1/worker_service.ts";
 import { GRPC_MESSAGE_BYTES_MAX, PAGE_SIZE_MAX } from "../limit.ts";
 import { type MethodsOf, methodClients } from "./method-client.ts";
 
@@ -22,6 +24,8 @@ export interface JobsConnection {
   readonly jobs: MethodsOf<typeof JobServiceService>;
   readonly cluster: MethodsOf<typeof ClusterServiceService>;
   readonly greeter: MethodsOf<typeof GreeterService>;
+  readonly locks: MethodsOf<typeof LockServiceService>;
+  readonly workers: MethodsOf<typeof WorkerServiceService>;
   close(): void;
 }
 
@@ -35,6 +39,7 @@ const SERVICE_CONFIG = {
       name: [
         { service: "quorumq.v1.JobService" },
         { service: "quorumq.v1.ClusterService" },
+        { service: "quorumq.v1.LockService" },
         { service: "helloworld.Greeter" },
       ],
       retryPolicy: {
@@ -69,6 +74,8 @@ export function connectJobs({ address }: JobsConnectionOptions): JobsConnection 
     jobs: methodClients(client, JobServiceService),
     cluster: methodClients(client, ClusterServiceService),
     greeter: methodClients(client, GreeterService),
+    locks: methodClients(client, LockServiceService),
+    workers: methodClients(client, WorkerServiceService),
     close: () => client.close(),
   };
 }

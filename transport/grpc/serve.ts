@@ -17,8 +17,9 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { refusal } from "../reason.ts";
+import type { ServerLife } from "../served-call.ts";
 import type { BidiHandler, Handlers, ServerStreamHandler, UnaryHandler } from "./call.ts";
-import { OpenCall, type ServerLife } from "./open-call.ts";
+import { OpenCall } from "./open-call.ts";
 
 /** Stands for a request that could not be decoded. */
 class Undecodable {

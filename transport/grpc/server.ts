@@ -11,18 +11,22 @@ import { type ChannelOptions, Server, ServerCredentials } from "@grpc/grpc-js";
 import { GreeterService } from "../../protos/gen/helloworld.ts";
 import { ClusterServiceService } from "../../protos/gen/quorumq/v1/cluster_service.ts";
 import { JobServiceService } from "../../protos/gen/quorumq/v1/job_service.ts";
+import { LockServiceService } from "../../protos/gen/quorumq/v1/lock_service.ts";
+import { WorkerServiceService } from "../../protos/gen/quorumq/v1/worker_service.ts";
 import { GRPC_MESSAGE_BYTES_MAX, GRPC_STREAMS_MAX } from "../limit.ts";
 import { refusal } from "../reason.ts";
+import { allEnded, type ServedCall, type ServerLife } from "../served-call.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Handlers } from "./call.ts";
 import { addHealth } from "./health.ts";
-import type { OpenCall, ServerLife } from "./open-call.ts";
 import { addReflection } from "./reflection.ts";
 import { serve } from "./serve.ts";
 
 export type GreeterHandlers = Handlers<typeof GreeterService>;
 export type JobHandlers = Handlers<typeof JobServiceService>;
 export type ClusterHandlers = Handlers<typeof ClusterServiceService>;
+export type LockHandlers = Handlers<typeof LockServiceService>;
+export type WorkerHandlers = Handlers<typeof WorkerServiceService>;
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -31,6 +35,8 @@ export interface GrpcServerOptions {
   readonly greeter: GreeterHandlers;
   readonly jobs: JobHandlers;
   readonly cluster: ClusterHandlers;
+  readonly locks: LockHandlers;
+  readonly workers: WorkerHandlers;
   readonly logger: Logger;
 }
 
@@ -74,17 +80,21 @@ const PATIENCE: ServerOptions = {
 
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const drained = new AbortController();
-  const open = new Set<OpenCall>();
+  const open = new Set<ServedCall>();
   const life: ServerLife = { logger: options.logger, open, draining: drained.signal };
   const server = new Server(SERVER_OPTIONS);
   Object.assign(http2OptionsOf(server), PATIENCE);
   serve(server, GreeterService, options.greeter, life);
   serve(server, JobServiceService, options.jobs, life);
   serve(server, ClusterServiceService, options.cluster, life);
+  serve(server, LockServiceService, options.locks, life);
+  serve(server, WorkerServiceService, options.workers, life);
   const health = addHealth(server, [
     "helloworld.Greeter",
     "quorumq.v1.JobService",
     "quorumq.v1.ClusterService",
+    "quorumq.v1.LockService",
+    "quorumq.v1.WorkerService",
   ]);
   addReflection(server);
   const port = await listen(server, options);
@@ -121,11 +131,4 @@ function listen(server: Server, { host, port }: GrpcServerOptions): Promise<numb
       else reject(error);
     });
   });
-}
-
-/** Resolves when no call is open any more, or when the time is over. */
-async function allEnded(open: ReadonlySet<OpenCall>, timeoutMs: number): Promise<void> {
-  const pollMs = 20;
-  const endMs = performance.now() + timeoutMs;
-  while (open.size > 0 && performance.now() < endMs) await delay(pollMs);
 }

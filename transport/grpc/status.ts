@@ -10,6 +10,7 @@ import { status as GrpcCode, Metadata } from "@grpc/grpc-js";
 import type { Any } from "../../protos/gen/google/protobuf/any.ts";
 import { BadRequest, ErrorInfo, RetryInfo } from "../../protos/gen/google/rpc/error_details.ts";
 import { Status } from "../../protos/gen/google/rpc/status.ts";
+import { numberOf } from "../code-number.ts";
 import { TRAILER_TEXT_LENGTH_MAX, TRAILER_VIOLATIONS_MAX } from "../limit.ts";
 import { Code, PipelineError, type Retry, type Violation } from "../pipeline-error.ts";
 import { REASONS, type Reason, refusal } from "../reason.ts";
@@ -31,11 +32,6 @@ export interface GrpcFailure {
   readonly code: number;
   readonly details: string;
   readonly metadata?: Metadata | undefined;
-}
-
-/** The google.rpc.Code of a code; the names are the same on both sides. */
-export function numberOf(code: Code): GrpcCode {
-  return GrpcCode[code];
 }
 
 export function toStatus(error: PipelineError, trailer: Metadata = new Metadata()): GrpcStatus {

@@ -11,6 +11,7 @@ import { Queue } from "bullmq";
 import { JOB_PRIORITY_MAX } from "../limit.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { connectRedis, epochKey, queuePrefix, type RedisTarget } from "./connection.ts";
+import { warnOfEviction } from "./eviction.ts";
 
 /** A job that is due, as far as a queue needs to know it. */
 export interface DueJob {
@@ -35,6 +36,8 @@ export type AddOutcome =
 
 export interface JobQueue {
   addMany(jobs: readonly DueJob[]): Promise<AddOutcome>;
+  /** The same for jobs that are mostly there: asking is a tenth of adding. */
+  addMissing(jobs: readonly DueJob[]): Promise<AddOutcome>;
   /** "lost": Redis is not the one that was seen before, so all that was added is gone. */
   checkEpoch(): Promise<"same" | "lost" | "unreachable">;
   isReady(): boolean;
@@ -71,6 +74,7 @@ export function createBullJobQueue(options: JobQueueOptions): JobQueue {
   const { url, cluster, logger } = options;
   const name = `quorumq:${options.id}:dispatch`;
   const redis = connectRedis({ url, name, mode: "command", logger });
+  warnOfEviction(redis, logger);
   const queues = new Map<string, Queue<DeliveryData>>();
   let epoch: string | null = null;
 
@@ -96,19 +100,34 @@ export function createBullJobQueue(options: JobQueueOptions): JobQueue {
     }
   }
 
+  async function addMany(jobs: readonly DueJob[]): Promise<AddOutcome> {
+    // BullMQ would wait for the connection; whoever dispatches must not.
+    if (redis.status !== "ready") return { kind: "unreachable", cause: redis.status };
+    try {
+      const byQueue = Map.groupBy(jobs, (job) => job.queue);
+      await Promise.all(
+        [...byQueue].map(([queue, group]) => queueNamed(queue).addBulk(group.map(toBullJob))),
+      );
+      return { kind: "added" };
+    } catch (cause) {
+      // A Queue whose set-up failed stays so: begin with new ones.
+      await forgetQueues();
+      return { kind: "unreachable", cause };
+    }
+  }
+
   return {
-    async addMany(jobs) {
-      // BullMQ would wait for the connection; whoever dispatches must not.
+    addMany,
+    async addMissing(jobs) {
       if (redis.status !== "ready") return { kind: "unreachable", cause: redis.status };
       try {
-        const byQueue = Map.groupBy(jobs, (job) => job.queue);
-        await Promise.all(
-          [...byQueue].map(([queue, group]) => queueNamed(queue).addBulk(group.map(toBullJob))),
-        );
-        return { kind: "added" };
+        // BullMQ adds nothing where this key is, whatever else is gone.
+        const keyOf = ({ queue, jobId, dispatch }: DueJob): string =>
+          `${queuePrefix(cluster)}:${queue}:${bullJobId(jobId, dispatch)}`;
+        const found = await Promise.all(jobs.map((job) => redis.exists(keyOf(job))));
+        const missing = jobs.filter((_, at) => found[at] === 0);
+        return missing.length === 0 ? { kind: "added" } : await addMany(missing);
       } catch (cause) {
-        // A Queue whose set-up failed stays so: begin with new ones.
-        await forgetQueues();
         return { kind: "unreachable", cause };
       }
     },

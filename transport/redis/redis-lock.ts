@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { type Redis, ReplyError } from "ioredis";
 import type { Logger } from "../telemetry/logger.ts";
 import { connectRedis, lockPrefix, type RedisTarget } from "./connection.ts";
+import { warnOfEviction } from "./eviction.ts";
 import { HOLD_LOCKS, RELEASE_LOCKS } from "./lock-script.ts";
 
 export type Hold =
@@ -52,6 +53,7 @@ const RELEASE = script(RELEASE_LOCKS);
 export function createRedisLock(options: RedisLockOptions): RedisLock {
   const { url, logger } = options;
   const redis = connectRedis({ url, name: `quorumq:${options.id}:lock`, mode: "command", logger });
+  warnOfEviction(redis, logger);
   const prefix = lockPrefix(options.cluster);
 
   async function hold(keys: readonly string[], token: number, ttlMs: number): Promise<Hold> {
@@ -86,6 +88,14 @@ export function createRedisLock(options: RedisLockOptions): RedisLock {
     },
   };
 }
+
+/** Holds whatever the ledger says, and tells Redis nothing. */
+export const NO_REDIS_LOCK: RedisLock = {
+  acquire: () => Promise.resolve({ kind: "held" }),
+  renew: () => Promise.resolve({ kind: "held" }),
+  release: () => Promise.resolve({ kind: "released", count: 0 }),
+  close: () => Promise.resolve(),
+};
 
 function script(text: string): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };

@@ -40,7 +40,7 @@ export function timeLeft(call: Call): TimeLeft {
 export async function propose(
   quorum: Quorum,
   body: CommandBody,
-  call: Call,
+  call: Pick<Call, "traceparent" | "signal">,
   leftMs: TimeLeft,
 ): Promise<WireApplied | null> {
   let mayHaveHappened = false;

@@ -2,9 +2,9 @@
 //
 // Guarantees: a follower is told a job's state at least once after its last change, whatever events
 // are lost: it is registered first, then the job is read, and read again at each event, at each gap
-// in the events and, more and more seldom, on a timer. Reads of one turn of the loop, whoever needs
-// them, are one read of many ids. An older answer may come after a newer one: followers compare
-// change_index.
+// in the events and, more and more seldom, on a timer. It is told nothing of before it followed.
+// Reads of one turn of the loop, whoever needs them, are one read of many ids. An older answer may
+// come after a newer one: followers compare change_index.
 // Does not own: who waits how long (wait.ts).
 
 import type { ReadAnswer } from "../../protos/gen/node/v1/exchange.ts";
@@ -24,7 +24,8 @@ export interface Follow {
 }
 
 interface Followed {
-  readonly follows: Set<Follow>;
+  /** Each with the number of the last read that was begun before it. */
+  readonly follows: Map<Follow, number>;
   /** Next read without an event, on the monotonic clock, and the pause before the one after. */
   rereadMs: number;
   pauseMs: number;
@@ -46,6 +47,7 @@ export class JobFollower {
   readonly #unsubscribe: readonly (() => void)[];
   #followCount = 0;
   #readCount = 0;
+  #lastRead = 0;
   #isScheduled = false;
   #sweep: NodeJS.Timeout | null = null;
 
@@ -65,9 +67,10 @@ export class JobFollower {
         metadata: { limit: String(GATEWAY_WAITS_MAX) },
       });
     }
-    const followed = this.#followed.get(jobId) ?? { follows: new Set(), rereadMs: 0, pauseMs: 0 };
+    const nobody = { follows: new Map<Follow, number>(), rereadMs: 0, pauseMs: 0 };
+    const followed = this.#followed.get(jobId) ?? nobody;
     this.#followed.set(jobId, followed);
-    followed.follows.add(follow);
+    followed.follows.set(follow, this.#lastRead);
     // Who joins late would otherwise wait as long as the first one by now.
     followed.pauseMs = SWEEP_MS;
     followed.rereadMs = performance.now() + SWEEP_MS;
@@ -99,7 +102,8 @@ export class JobFollower {
   #onEvent({ jobId, event }: JobEvent): void {
     const followed = this.#followed.get(jobId);
     if (followed === undefined) return;
-    const isOfUse = ENDINGS.has(event) || [...followed.follows].some((it) => it.isEachChange);
+    const isOfUse =
+      ENDINGS.has(event) || [...followed.follows.keys()].some((it) => it.isEachChange);
     if (isOfUse) this.#mark(jobId);
   }
 
@@ -140,6 +144,8 @@ export class JobFollower {
 
   async #read(jobIds: readonly string[]): Promise<void> {
     this.#readCount += 1;
+    this.#lastRead += 1;
+    const read = this.#lastRead;
     try {
       const outcome = await this.#quorum.read(
         { read: { $case: "jobs", value: { jobIds: [...jobIds] } } },
@@ -147,19 +153,22 @@ export class JobFollower {
         { timeoutMs: READ_TIMEOUT_MS, traceparent: "" },
       );
       // A read without an answer is made good by the sweep, or by the gap that a new leader brings.
-      if (outcome.kind === "answered") this.#tell(jobIds, outcome.answer);
+      if (outcome.kind === "answered") this.#tell(jobIds, outcome.answer, read);
     } finally {
       this.#readCount -= 1;
     }
     this.#readStale();
   }
 
-  #tell(jobIds: readonly string[], { jobs, hasMore }: ReadAnswer): void {
+  #tell(jobIds: readonly string[], { jobs, hasMore }: ReadAnswer, read: number): void {
     const found = new Map(jobs.map((job) => [job.id, job]));
     // An answer may stop early, in the order asked: what comes after was not looked at.
     const lookedAt = hasMore ? jobIds.indexOf(jobs.at(-1)?.id ?? "") + 1 : jobIds.length;
     for (const [position, jobId] of jobIds.entries()) {
-      const follows = [...(this.#followed.get(jobId)?.follows ?? [])];
+      // A read that was begun before may show a job as it was before it was retried.
+      const follows = [...(this.#followed.get(jobId)?.follows ?? [])]
+        .filter(([, begunRead]) => begunRead < read)
+        .map(([follow]) => follow);
       if (follows.length === 0) continue;
       const job = found.get(jobId);
       if (position >= lookedAt) this.#mark(jobId);

@@ -6,7 +6,7 @@
 // Does not own: the handler of `greet`, which a worker runs.
 
 import type { HelloReply } from "../../protos/gen/helloworld.ts";
-import { type Job, JobState } from "../../protos/gen/quorumq/v1/job.ts";
+import { type Job, JobSpec, JobState } from "../../protos/gen/quorumq/v1/job.ts";
 import type { Call } from "../../transport/grpc/call.ts";
 import type { GreeterHandlers } from "../../transport/grpc/server.ts";
 import { GREETER_STREAM_INFLIGHT_MAX } from "../../transport/limit.ts";
@@ -94,17 +94,6 @@ function messageOf(job: Job): string {
   });
 }
 
-function greetJob(payload: Buffer): Parameters<typeof submitOne>[1] {
-  return {
-    kind: GREET_KIND,
-    queue: "",
-    payload,
-    priority: 0,
-    runAt: undefined,
-    maxAttempts: 0,
-    backoff: undefined,
-    attemptTimeout: undefined,
-    lockKeys: [],
-    idempotencyKey: "",
-  };
+function greetJob(payload: Buffer): JobSpec {
+  return JobSpec.fromPartial({ kind: GREET_KIND, payload });
 }

@@ -42,8 +42,16 @@ export function readTimedOut(): PipelineError {
 }
 
 export function jobNotFound(jobId: string): PipelineError {
-  return refusal("JOB_NOT_FOUND", `there is no job ${quoted(jobId)}`, {
+  const why = "it was never accepted, or ended so long ago that it was forgotten";
+  return refusal("JOB_NOT_FOUND", `there is no job ${quoted(jobId)}: ${why}`, {
     metadata: { job_id: jobId },
+  });
+}
+
+export function queueNotFound(queue: string): PipelineError {
+  const why = "no kind was registered with it, and it was never configured";
+  return refusal("QUEUE_NOT_FOUND", `there is no queue ${quoted(queue)}: ${why}`, {
+    metadata: { queue },
   });
 }
 
@@ -51,6 +59,20 @@ export function jobFinished(jobId: string, state: JobState): PipelineError {
   const word = stateWord(state);
   return refusal("JOB_FINISHED", `job ${jobId} has ended already: it is ${word}`, {
     metadata: { job_id: jobId, state: word },
+  });
+}
+
+/** Only what has failed or was cancelled can be retried. */
+export function retryRefused(jobId: string, state: JobState): PipelineError {
+  const word = stateWord(state);
+  const metadata = { job_id: jobId, state: word };
+  if (state === JobState.JOB_STATE_SUCCEEDED) {
+    const message = `job ${jobId} has SUCCEEDED: submit a new job to run it again`;
+    return refusal("JOB_SUCCEEDED", message, { metadata });
+  }
+  const advice = "wait for its end, or cancel it first";
+  return refusal("JOB_NOT_FINISHED", `job ${jobId} has not ended: it is ${word}; ${advice}`, {
+    metadata,
   });
 }
 
@@ -75,7 +97,13 @@ export function submitRefused(refused: SubmitRefused, paths: readonly string[]):
     case SubmitRefused_Reason.REASON_UNKNOWN_QUEUE:
       return wrong("queue", `is not known: ${quoted(value)}; no worker registered the kind there`);
     case SubmitRefused_Reason.REASON_LOCK_TEMPLATE_UNFILLED:
-      return wrong("payload", `has no value that fits the kind's lock template ${quoted(value)}`);
+      return wrong("payload", `has no value that fits the kind's key template ${quoted(value)}`);
+    case SubmitRefused_Reason.REASON_BACKLOG_FULL:
+      return refusal(
+        "BACKLOG_FULL",
+        `queue ${quoted(value)} has as many waiting jobs as it may; nothing was accepted`,
+        { metadata: { field: `${path}.queue`, queue: value } },
+      );
     case SubmitRefused_Reason.REASON_IDEMPOTENCY_KEY_REUSED:
       return refusal(
         "IDEMPOTENCY_KEY_REUSED",

@@ -13,18 +13,18 @@ import type {
   SubmitJobsRequest,
   SubmitJobsResponse,
 } from "../../protos/gen/quorumq/v1/job_service.ts";
+import { numberOf } from "../../transport/code-number.ts";
 import type { Call } from "../../transport/grpc/call.ts";
 import type { JobHandlers } from "../../transport/grpc/server.ts";
-import { numberOf } from "../../transport/grpc/status.ts";
 import { BATCH_JOBS_MAX, SUBMIT_STREAM_INFLIGHT_MAX } from "../../transport/limit.ts";
 import { Code, PipelineError } from "../../transport/pipeline-error.ts";
 import type { Quorum } from "../../transport/quorum.ts";
 import { AttributeName } from "../../transport/telemetry/name.ts";
 import { traceIdOf } from "../../transport/telemetry/trace.ts";
 import { propose, type TimeLeft, timeLeft } from "./ask.ts";
+import { FlatJobs } from "./family.ts";
 import { inOrder } from "./in-order.ts";
 import { outcomeUnknown, submitRefused } from "./outcome.ts";
-import { checkSpec } from "./validate.ts";
 import { quoted, Violations } from "./violations.ts";
 
 type SubmitHandlers = Required<Pick<JobHandlers, "submitJob" | "submitJobs" | "batchSubmitJobs">>;
@@ -41,39 +41,61 @@ export function submitHandlers(quorum: Quorum): SubmitHandlers {
   };
 }
 
+/** A job that is in the ledger, with the key and the ids of its children. */
+export interface AcceptedJob extends SubmittedJob {
+  readonly idempotencyKey: string;
+  readonly childJobIds: string[];
+}
+
 export async function submitOne(
   quorum: Quorum,
   job: WireJobSpec | undefined,
   call: Call,
   leftMs: TimeLeft = timeLeft(call),
-): Promise<SubmittedJob & { idempotencyKey: string }> {
+): Promise<AcceptedJob> {
   const violations = new Violations();
-  const spec = checkSpec(job, "job", call.traceparent, violations);
+  const flat = new FlatJobs(call.traceparent, violations);
+  flat.add(job, "job");
   violations.requireNone();
-  const keyed = (spec === null ? [] : [spec]).map(withKey);
-  const [submitted] = await submitSpecs(quorum, keyed, ["job"], call, leftMs);
-  if (submitted === undefined) throw new Error("one job submitted, none accepted or refused");
-  call.annotate({ [AttributeName.JobId]: submitted.jobId });
-  return { ...submitted, idempotencyKey: keyed[0]?.idempotencyKey ?? "" };
+  const [accepted] = await submitFlat(quorum, flat, call, leftMs);
+  if (accepted === undefined) throw new Error("one job submitted, none accepted or refused");
+  call.annotate({ [AttributeName.JobId]: accepted.jobId });
+  return accepted;
 }
 
 async function submitAll(
   quorum: Quorum,
   jobs: readonly WireJobSpec[],
   call: Call,
-): Promise<readonly SubmittedJob[]> {
+): Promise<readonly AcceptedJob[]> {
   const violations = new Violations();
   if (jobs.length === 0 || jobs.length > BATCH_JOBS_MAX) {
     violations.add("jobs", "has the wrong number of jobs", jobs.length, `1 to ${BATCH_JOBS_MAX}`);
     violations.requireNone();
   }
-  const paths = jobs.map((_, position) => `jobs[${position}]`);
-  const specs = jobs.map((job, position) =>
-    checkSpec(job, paths[position] ?? "jobs", call.traceparent, violations),
-  );
+  const flat = new FlatJobs(call.traceparent, violations);
+  for (const [position, job] of jobs.entries()) flat.add(job, `jobs[${position}]`);
   violations.requireNone();
-  const keyed = specs.filter((spec) => spec !== null).map(withKey);
-  return await submitSpecs(quorum, keyed, paths, call, timeLeft(call));
+  return await submitFlat(quorum, flat, call, timeLeft(call));
+}
+
+/** Those that are nobody's children, in their order. */
+async function submitFlat(
+  quorum: Quorum,
+  flat: FlatJobs,
+  call: Call,
+  leftMs: TimeLeft,
+): Promise<readonly AcceptedJob[]> {
+  const specs = flat.specs.map(withKey);
+  const submitted = await submitSpecs(quorum, specs, flat.paths, call, leftMs);
+  const hasChildren = flat.roots.length < specs.length;
+  return flat.roots.flatMap((position) => {
+    const job = submitted[position];
+    if (job === undefined) return [];
+    const children = hasChildren ? flat.childrenOf(position) : [];
+    const childJobIds = children.map((at) => submitted[at]?.jobId ?? "");
+    return [{ ...job, idempotencyKey: specs[position]?.idempotencyKey ?? "", childJobIds }];
+  });
 }
 
 async function submitSpecs(
@@ -132,16 +154,19 @@ async function submitItem(
       logIndex: 0,
       traceId: "",
       deduplicated: false,
+      childJobIds: [],
       error: { code: numberOf(code), reason, message, retryDelay },
     };
   }
 }
 
+/** Children have none: the topmost job's stands for them. */
 function withKey(spec: JobSpec): JobSpec {
-  return spec.idempotencyKey === "" ? { ...spec, idempotencyKey: randomUUID() } : spec;
+  const needsKey = spec.idempotencyKey === "" && spec.parent === 0;
+  return needsKey ? { ...spec, idempotencyKey: randomUUID() } : spec;
 }
 
-function submitResponse(submitted: SubmittedJob): SubmitJobResponse {
-  const { jobId, logIndex, deduplicated, traceparent } = submitted;
-  return { jobId, logIndex, traceId: traceIdOf(traceparent), deduplicated };
+function submitResponse(accepted: AcceptedJob): SubmitJobResponse {
+  const { jobId, logIndex, deduplicated, traceparent, childJobIds } = accepted;
+  return { jobId, logIndex, traceId: traceIdOf(traceparent), deduplicated, childJobIds };
 }

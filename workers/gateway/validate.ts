@@ -4,12 +4,14 @@
 // paths in the problems are those of the request. Kinds and queues are only looked at as names:
 // whether they are registered is the ledger's to say.
 
+import { JITTER_DEFAULT } from "../../ledger/backoff.ts";
 import type { JobSpec } from "../../ledger/command.ts";
 import type { Backoff } from "../../ledger/job.ts";
 import type { Duration } from "../../protos/gen/google/protobuf/duration.ts";
-import type {
-  Backoff as WireBackoff,
-  JobSpec as WireJobSpec,
+import {
+  ChildFailurePolicy,
+  type Backoff as WireBackoff,
+  type JobSpec as WireJobSpec,
 } from "../../protos/gen/quorumq/v1/job.ts";
 import { BACKOFF_MULTIPLIER_MAX, isJson, isName } from "../../transport/command-check.ts";
 import {
@@ -25,6 +27,7 @@ import {
   TIME_MS_MAX,
 } from "../../transport/limit.ts";
 import { isNodeName } from "../../transport/member-id.ts";
+import { checkConcurrencyKeys } from "./validate-queue.ts";
 import { quoted, type Violations } from "./violations.ts";
 
 const BACKOFF_MULTIPLIER_DEFAULT = 2;
@@ -46,6 +49,7 @@ export function checkSpec(
   checkRange(wire.priority, `${path}.priority`, JOB_PRIORITY_MAX, violations);
   checkRange(wire.maxAttempts, `${path}.max_attempts`, JOB_ATTEMPTS_MAX, violations);
   checkLockKeys(wire.lockKeys, `${path}.lock_keys`, violations);
+  checkConcurrencyKeys(wire.concurrencyKeys, `${path}.concurrency_keys`, violations);
   checkLength(wire.idempotencyKey, `${path}.idempotency_key`, KEY_LENGTH_MAX, violations);
   return {
     kind: wire.kind,
@@ -56,10 +60,32 @@ export function checkSpec(
     maxAttempts: wire.maxAttempts,
     backoff: checkBackoff(wire.backoff, `${path}.backoff`, violations),
     attemptTimeoutMs: checkDuration(wire.attemptTimeout, `${path}.attempt_timeout`, violations),
+    totalTimeoutMs: checkDuration(wire.totalTimeout, `${path}.total_timeout`, violations),
     lockKeys: wire.lockKeys,
+    concurrencyKeys: wire.concurrencyKeys,
     idempotencyKey: wire.idempotencyKey,
     traceparent,
+    // Its place in a family is not its own to say (family.ts).
+    parent: 0,
+    onChildFailure: checkPolicy(wire.onChildFailure, `${path}.on_child_failure`, violations),
   };
+}
+
+function checkPolicy(
+  policy: ChildFailurePolicy,
+  field: string,
+  violations: Violations,
+): JobSpec["onChildFailure"] {
+  switch (policy) {
+    case ChildFailurePolicy.CHILD_FAILURE_POLICY_RUN_PARENT:
+      return "run-parent";
+    case ChildFailurePolicy.CHILD_FAILURE_POLICY_UNSPECIFIED:
+    case ChildFailurePolicy.CHILD_FAILURE_POLICY_FAIL_PARENT:
+      return "fail-parent";
+    default:
+      violations.add(field, "is not a policy", policy, "FAIL_PARENT or RUN_PARENT");
+      return "fail-parent";
+  }
 }
 
 export function checkJobId(jobId: string, violations: Violations): void {
@@ -98,33 +124,53 @@ export function checkNodeId(id: string, field: string, violations: Violations): 
   violations.add(field, problem, quoted(id), limit);
 }
 
-function checkName(name: string, field: string, violations: Violations): void {
+export function checkName(name: string, field: string, violations: Violations): void {
   if (isName(name)) return;
   const problem = name === "" ? "is empty" : "is not a name";
   const limit = `1 to ${NAME_LENGTH_MAX} of A-Z a-z 0-9 _ . -, not beginning with . or -`;
   violations.add(field, problem, quoted(name), limit);
 }
 
-export function checkPayload(payload: Uint8Array, field: string, violations: Violations): void {
-  if (payload.byteLength > PAYLOAD_BYTES_MAX) {
-    violations.addTooLarge(field, payload.byteLength, PAYLOAD_BYTES_MAX);
+export function checkPayload(
+  payload: Uint8Array,
+  field: string,
+  violations: Violations,
+  bytesMax: number = PAYLOAD_BYTES_MAX,
+): void {
+  if (payload.byteLength > bytesMax) {
+    violations.addTooLarge(field, payload.byteLength, bytesMax);
   } else if (!isJson(payload)) {
     // Its content is not repeated: payloads never enter errors or logs.
     violations.add(field, "is not JSON", `${payload.byteLength} bytes`, "JSON in UTF-8");
   }
 }
 
-function checkRange(value: number, field: string, max: number, violations: Violations): void {
-  const isInRange = Number.isSafeInteger(value) && value >= 0 && value <= max;
-  if (!isInRange) violations.add(field, "is out of range", value, `0 to ${max}`);
+export function checkRange(
+  value: number,
+  field: string,
+  max: number,
+  violations: Violations,
+  min = 0,
+): void {
+  const isInRange = Number.isSafeInteger(value) && value >= min && value <= max;
+  if (!isInRange) violations.add(field, "is out of range", value, `${min} to ${max}`);
 }
 
-function checkLength(text: string, field: string, max: number, violations: Violations): void {
+export function checkLength(
+  text: string,
+  field: string,
+  max: number,
+  violations: Violations,
+): void {
   if (text.length <= max) return;
   violations.add(field, "is too long", `${text.length} characters`, `at most ${max}`);
 }
 
-function checkLockKeys(keys: readonly string[], field: string, violations: Violations): void {
+export function checkLockKeys(
+  keys: readonly string[],
+  field: string,
+  violations: Violations,
+): void {
   if (keys.length > JOB_LOCK_KEYS_MAX) {
     violations.add(field, "has too many keys", keys.length, `at most ${JOB_LOCK_KEYS_MAX}`);
     return;
@@ -140,8 +186,8 @@ function checkLockKeys(keys: readonly string[], field: string, violations: Viola
   }
 }
 
-/** 0 (now) for what is absent or lies before 1970. */
-function checkTime(time: Date | undefined, field: string, violations: Violations): number {
+/** 0 (now, in a job) for what is absent or lies before 1970. */
+export function checkTime(time: Date | undefined, field: string, violations: Violations): number {
   if (time === undefined) return 0;
   const timeMs = Math.round(time.getTime());
   if (timeMs <= TIME_MS_MAX) return Math.max(0, timeMs);
@@ -150,7 +196,7 @@ function checkTime(time: Date | undefined, field: string, violations: Violations
 }
 
 /** 0 for what is absent. */
-function checkDuration(
+export function checkDuration(
   duration: Duration | undefined,
   field: string,
   violations: Violations,
@@ -163,7 +209,7 @@ function checkDuration(
 }
 
 /** null for what is absent: the kind's own. */
-function checkBackoff(
+export function checkBackoff(
   wire: WireBackoff | undefined,
   field: string,
   violations: Violations,
@@ -185,5 +231,9 @@ function checkBackoff(
       `${initialMs} ms or more`,
     );
   }
-  return { initialMs, multiplier, maxMs };
+  const jitter = wire.jitter ?? JITTER_DEFAULT;
+  if (!(jitter >= 0 && jitter <= 1)) {
+    violations.add(`${field}.jitter`, "is out of range", jitter, "0 to 1");
+  }
+  return { initialMs, multiplier, maxMs, jitter };
 }

@@ -91,7 +91,7 @@ describe("quorumq dev", () => {
     await until("the banner", () => run.output().includes("greeting"));
     const stack = readStack();
     expect(stack.processes.map(({ role }) => role).toSorted()).toEqual([
-      ...["gateway", "node", "node", "node", "worker", "worker"],
+      ...["console", "gateway", "node", "node", "node", "worker", "worker"],
     ]);
     expect(stack.endpoints["grpc"]).toBe(`127.0.0.1:${grpcPort}`);
     for (const { log } of stack.processes) expect(existsSync(log)).toBe(true);
@@ -115,7 +115,7 @@ describe("quorumq dev", () => {
     const run = dev();
     await until("the banner", () => run.output().includes("greeting"));
     const pids = readStack().processes.map(({ pid }) => pid);
-    expect(pids).toHaveLength(6);
+    expect(pids).toHaveLength(7);
     run.child.kill("SIGKILL");
     await run.exited;
     await until("the end of all", () => !pids.some(isAlive));

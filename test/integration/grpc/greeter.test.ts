@@ -63,7 +63,7 @@ describe("a stock client", () => {
     const before = executor.started.length;
     expect(await sayHello("world")).toEqual({ message: "Hello world" });
     expect(executor.started.slice(before)).toHaveLength(1);
-    const job = edge.quorum.ledger.jobsById.get(executor.started.at(-1) ?? "");
+    const job = edge.quorum.ledger.jobs.get(executor.started.at(-1) ?? "");
     expect(Buffer.from(job?.result ?? []).toString("utf8")).toBe('{"message":"Hello world"}');
   });
 
@@ -115,7 +115,7 @@ describe("when the pipeline cannot greet", () => {
     await registerKinds(edge.quorum, ["greet"]);
     const error = await failureOf(edge.greeter.sayHello({ name: "x" }, { timeoutMs: 1_000 }));
     expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "NO_WORKER_RAN_IT" });
-    expect(edge.quorum.ledger.jobsById.has(error.metadata["job_id"] ?? "")).toBe(true);
+    expect(edge.quorum.ledger.jobs.has(error.metadata["job_id"] ?? "")).toBe(true);
   });
 
   test("no leader is UNAVAILABLE, whether or not the job was delivered", async () => {

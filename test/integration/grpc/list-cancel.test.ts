@@ -115,10 +115,46 @@ describe("CancelJob", () => {
 test("GetCluster shows the quorum as its leader sees it", async () => {
   const cluster = await edge.cluster.getCluster({});
   expect(cluster.leaderId).toBe("solo");
-  expect(cluster.counts?.accepted).toBe(edge.quorum.ledger.jobsById.size);
+  expect(cluster.counts?.accepted).toBe(edge.quorum.ledger.jobs.length);
 });
 
 test("GetJob of an unknown job is NOT_FOUND", async () => {
   const error = await failureOf(edge.jobs.getJob({ jobId: "j-999999" }));
   expect(error).toMatchObject({ code: "NOT_FOUND", reason: "JOB_NOT_FOUND" });
+});
+
+test("ListJobs repeats nothing and misses nothing that was there, while jobs are submitted", async () => {
+  const kind = "other";
+  const before = (await pages({ pageSize: 1_000, kind })).flat();
+  const found: string[] = [];
+  for (let pageToken = ""; ; ) {
+    const page = await edge.jobs.listJobs(request({ pageSize: 2, kind, pageToken }));
+    found.push(...page.jobs.map(({ id }) => id));
+    pageToken = page.nextPageToken;
+    if (pageToken === "") break;
+    await edge.jobs.batchSubmitJobs({ jobs: [jobSpec({ kind }), jobSpec({ kind })] });
+  }
+  expect(found).toEqual(before);
+});
+
+test("ListJobs goes on below a job that has been forgotten since the last page", async () => {
+  await registerKinds(edge.quorum, ["kept"]);
+  const specs = Array.from({ length: 6 }, () => jobSpec({ kind: "kept" }));
+  const submitted = (await edge.jobs.batchSubmitJobs({ jobs: specs })).jobs;
+  const newestFirst = submitted.map(({ jobId }) => jobId).reverse();
+  const first = await edge.jobs.listJobs(request({ pageSize: 2, kind: "kept" }));
+  const jobId = newestFirst[1] ?? "";
+  await edge.jobs.cancelJob({ jobId, reason: "" });
+  edge.quorum.apply({
+    kind: "forget-jobs",
+    endedBeforeMs: edge.quorum.nowMs() + 60_000,
+    keptMax: 0,
+    spareBeforeMs: 0,
+    keyMs: 0,
+    limit: 1_000,
+  });
+  expect((await failureOf(edge.jobs.getJob({ jobId }))).reason).toBe("JOB_NOT_FOUND");
+  const { nextPageToken: pageToken } = first;
+  const rest = await edge.jobs.listJobs(request({ pageSize: 9, kind: "kept", pageToken }));
+  expect(rest.jobs.map(({ id }) => id)).toEqual(newestFirst.slice(2));
 });

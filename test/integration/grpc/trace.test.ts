@@ -7,6 +7,7 @@ import { NodeSDK } from "@opentelemetry/sdk-node";
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
 import { GreeterService } from "../../../protos/gen/helloworld.ts";
 import { all, type Edge, each, failureOf, startEdge } from "../../support/edge.ts";
+import { startHttpEdge } from "../../support/http-edge.ts";
 import { jobSpec } from "../../support/job-spec.ts";
 import { atEnd } from "../../support/teardown.ts";
 import { registerKinds, runTinyExecutor } from "../../support/tiny-executor.ts";
@@ -61,8 +62,30 @@ describe("the SERVER span", () => {
     });
     expect(traceId).toBe(TRACE_ID);
     const spanId = span.spanContext().spanId;
-    const job = edge.quorum.ledger.jobsById.get(jobId);
+    const job = edge.quorum.ledger.jobs.get(jobId);
     expect(job?.traceparent).toBe(`00-${TRACE_ID}-${spanId}-01`);
+  });
+
+  test("over HTTP is the same, named after the path, with the status of HTTP", async () => {
+    const http = await startHttpEdge(edge.quorum);
+    const { json } = await http.call("POST", "/v1/jobs", { kind: "idle" }, { traceparent });
+    const span = theSpan();
+    expect([span.name, span.kind]).toEqual(["POST /v1/jobs", SpanKind.SERVER]);
+    expect(span.parentSpanContext?.spanId).toBe("b7ad6b7169203331");
+    expect(span.attributes).toEqual({
+      "http.request.method": "POST",
+      "http.route": "/v1/jobs",
+      "http.response.status_code": 200,
+      "rpc.method": "quorumq.v1.JobService/SubmitJob",
+      "rpc.status_code": "OK",
+      "quorumq.job.id": json["jobId"],
+    });
+    exporter.reset();
+    await http.call("GET", "/v1/jobs/j-999999");
+    expect(theSpan().attributes).toMatchObject({
+      "http.response.status_code": 404,
+      "rpc.status_code": "NOT_FOUND",
+    });
   });
 
   test.each(["", "not-a-traceparent"])("is a root for a caller who sends %p", async (parent) => {

@@ -72,6 +72,14 @@ describe("adding", () => {
     expect(await recordCount()).toBe(2);
   });
 
+  test("what is there is left alone, what is missing is added, of any dispatch", async () => {
+    await jobQueue.addMany([due("j-1"), due("j-2", { dispatch: 2 })]);
+    const all = [due("j-1"), due("j-2", { dispatch: 2 }), due("j-2", { dispatch: 3 }), due("j-3")];
+    expect(await jobQueue.addMissing(all)).toEqual({ kind: "added" });
+    const taken = await takeInOrder(4);
+    expect(taken.map(({ jobId }) => jobId).sort()).toEqual(["j-1", "j-2", "j-2", "j-3"]);
+  });
+
   test("a later dispatch of the same job is a job of its own", async () => {
     await jobQueue.addMany([due("j-1"), due("j-1", { dispatch: 2 })]);
     expect(await recordCount()).toBe(2);

@@ -5,8 +5,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { JobState } from "../../../protos/gen/quorumq/v1/job.ts";
+import { WorkerKind } from "../../../protos/gen/quorumq/v1/worker_service.ts";
 import { openQuorum } from "../../../transport/amqp/amqp-quorum.ts";
 import { connectJobs, type JobsConnection } from "../../../transport/grpc/client.ts";
+import { PipelineError } from "../../../transport/pipeline-error.ts";
 import { silentLogger } from "../../../transport/telemetry/logger.ts";
 import { runChaos } from "../../chaos/chaos.ts";
 import { leaderOf } from "../../chaos/cluster.ts";
@@ -15,10 +17,12 @@ import { growAndShrink } from "../../chaos/fault-membership.ts";
 import { pauseNode } from "../../chaos/fault-pause.ts";
 import { KILLS } from "../../chaos/faults.ts";
 import { failuresOf, linesOf } from "../../chaos/report.ts";
+import { killLeaders } from "../../chaos/slots/every-second.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 import { watchHealth } from "../../support/health-watch.ts";
 import { jobSpec } from "../../support/job-spec.ts";
 import { marksIn, untilMarked } from "../../support/marks.ts";
+import { RemoteWorker } from "../../support/remote-worker.ts";
 import { LocalStack } from "../../support/stack.ts";
 import { atEnd } from "../../support/teardown.ts";
 
@@ -59,6 +63,18 @@ async function untilTaken(pid: number): Promise<void> {
   for (let count = 0; !marksIn(file).some((mark) => mark.pid === pid); count += 1) {
     const job = holdSpec("hold-key", `${pid}-${count}`, file, 1);
     await connection.jobs.runJob({ job }, PATIENT);
+  }
+}
+
+/** The channel waits a while before it tries a gateway again that was away. */
+async function untilAnswered(jobId: string): Promise<void> {
+  for (;;) {
+    try {
+      await connection.jobs.getJob({ jobId }, PATIENT);
+      return;
+    } catch (error) {
+      if (PipelineError.from(error).code !== "UNAVAILABLE") throw error;
+    }
   }
 }
 
@@ -174,6 +190,38 @@ describe("health", () => {
       for (const { pid } of followers) process.kill(pid, "SIGCONT");
     }
     await health.until("SERVING", 30_000);
+  });
+});
+
+describe("a schedule of every second whose leaders are killed", () => {
+  test("has one job for each slot", async () => {
+    const say = (line: string) => process.stderr.write(`${line}\n`);
+    const run = { stack, connection, say, forMs: 6_000, kills: 2 };
+    expect(await killLeaders(run)).toEqual([]);
+  });
+});
+
+describe("a remote worker whose gateway is killed", () => {
+  test("goes on with its attempt through the gateway that comes next", async () => {
+    const kinds = [WorkerKind.fromPartial({ kind: "remote", queue: "remote" })];
+    const hello = { workerId: "remote-1", kinds, lease: { seconds: 60, nanos: 0 } };
+    const before = new RemoteWorker(connection, hello);
+    await before.next("welcome");
+    const job = jobSpec({ kind: "remote", payload: Buffer.from("{}") });
+    const { jobId } = await connection.jobs.submitJob({ job }, PATIENT);
+    const { token, traceparent } = await before.next("start");
+    const pid = stack.kill("gateway", "SIGKILL");
+    expect(await before.ended).toMatchObject({ code: "UNAVAILABLE" });
+    await stack.restarted("gateway", pid);
+    await untilAnswered(jobId);
+    const resume = [{ jobId, token, traceparent }];
+    const after = new RemoteWorker(connection, { ...hello, resume });
+    await after.next("welcome");
+    after.succeed({ jobId, token }, "at another gateway");
+    await after.next("finished");
+    const ended = (await connection.jobs.waitJob({ jobId }, PATIENT)).job;
+    expect(ended?.result.toString()).toBe('"at another gateway"');
+    expect(ended?.attempts.map((attempt) => attempt.token)).toEqual([token]);
   });
 });
 

@@ -9,6 +9,9 @@ import { JobState } from "../../../protos/gen/quorumq/v1/job.ts";
 import { connectJobs, type JobsConnection } from "../../../transport/grpc/client.ts";
 import { createClient } from "../../../workers/client.ts";
 import { chargeOrder } from "../../../workers/examples/charge-order.ts";
+import { raceKey } from "../../chaos/race/key-race.ts";
+import { openStackDoors, type StackDoors } from "../../chaos/race/stack-doors.ts";
+import { raceWaits } from "../../chaos/race/wait-race.ts";
 import { failureOf } from "../../support/edge.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 import { jobSpec } from "../../support/job-spec.ts";
@@ -102,6 +105,42 @@ describe("an idempotency key", () => {
     expect(failure.code).toBe("ALREADY_EXISTS");
     expect(failure.reason).toBe("IDEMPOTENCY_KEY_REUSED");
     expect(failure.message).toContain(first.jobId);
+  });
+});
+
+describe("over HTTP", () => {
+  test("a job runs and is told as JSON", async () => {
+    const answer = await fetch(`${stack.endpoint("console")}/v1/jobs?wait=true`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"kind":"greet","payload":{"name":"HTTP"}}',
+    });
+    expect(await answer.json()).toMatchObject({
+      state: "JOB_STATE_SUCCEEDED",
+      result: { message: "Hello HTTP" },
+    });
+  });
+});
+
+describe("many callers at once, through gateways and the console", () => {
+  let open: StackDoors;
+
+  beforeAll(async () => {
+    open = await openStackDoors(stack, 1);
+    atEnd(() => open.close());
+  });
+
+  test("no wait or watch around short jobs hangs, misses the end or repeats a change", async () => {
+    const race = { doors: open.doors, count: 200, inflightMax: 50, seed: 3, timeoutMs: 60_000 };
+    const { failures } = await raceWaits({ ...race, specOf: (n) => greetSpec(`n${n}`) });
+    expect(failures).toEqual([]);
+  });
+
+  test("one key is one job, also when that has left the queue", async () => {
+    const { doors, connection: own, untilGone } = open;
+    const spec = greetSpec("one");
+    const report = await raceKey({ doors, connection: own, untilGone, count: 60, spec });
+    expect(report).toMatchObject({ submissions: 120, attempts: 1, failures: [] });
   });
 });
 

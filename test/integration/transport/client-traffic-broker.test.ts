@@ -35,9 +35,11 @@ const register = (queue: string) => ({
       kind: "greet",
       queue,
       maxAttempts: 1,
-      backoff: { initialMs: 1, multiplier: 1, maxMs: 1 },
+      backoff: { initialMs: 1, multiplier: 1, maxMs: 1, jitter: 0.5 },
       attemptTimeoutMs: 0,
+      totalTimeoutMs: 0,
       lockTemplates: [],
+      concurrencyTemplates: [],
     },
   ],
 });

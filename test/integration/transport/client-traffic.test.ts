@@ -7,7 +7,7 @@ import { Refused_Reason } from "../../../protos/gen/node/v1/exchange.ts";
 import { clientsExchange, EVENTS_EXCHANGE } from "../../../transport/amqp/topology.ts";
 import { encodeCall, encodeRequest } from "../../../transport/call-codec.ts";
 import { CLIENT_BATCH_CALLS_MAX } from "../../../transport/limit.ts";
-import type { JobEvent } from "../../../transport/quorum.ts";
+import type { JobEvent, LockEvent } from "../../../transport/quorum.ts";
 import {
   CALL,
   closers,
@@ -113,6 +113,41 @@ describe("a client with a leader", () => {
     ]);
   });
 
+  test("hears of locks outside jobs if it follows them, and of nothing else as such", async () => {
+    const ledger = startLedger();
+    const node = await startNode("n1", ledger);
+    const deaf = await startClient({ clientId: "deaf", follow: {} });
+    const client = await startClient({ follow: { hasLocks: true } });
+    const events: LockEvent[] = [];
+    const heard: string[] = [];
+    deaf.onLockEvent(() => heard.push("deaf"));
+    deaf.onEvent(({ event }) => heard.push(event));
+    const released = new Promise<void>((resolve) => {
+      client.onLockEvent((event) => {
+        events.push(event);
+        if (event.event === "released") resolve();
+      });
+    });
+    node.lead(1);
+
+    const ask = { lockKeys: ["a", "b"], owner: "ada", requestId: "r", ttlMs: 60_000, waitMs: 0 };
+    const outcome = await client.propose({ kind: "acquire-lock", ...ask }, CALL);
+    const locks = [{ lockId: "l-2", token: 2 }];
+    expect(outcome).toMatchObject({
+      applied: { result: { $case: "locks", value: { standings: [{ lockId: "l-2", token: 2 }] } } },
+    });
+    await client.propose({ kind: "release-locks", locks }, CALL);
+    await released;
+    await deaf.propose(KIND, CALL);
+
+    const lock = { lockId: "l-2", lockKeys: ["a", "b"], owner: "ada", token: 2, term: 1 };
+    expect(events).toMatchObject([
+      { ...lock, event: "granted", index: 2 },
+      { ...lock, event: "released", index: 3 },
+    ]);
+    expect(heard).toEqual([]);
+  });
+
   test("hears only the events that it follows, by queue or by name", async () => {
     const ledger = startLedger();
     const node = await startNode("n1", ledger);
@@ -164,6 +199,7 @@ describe("events on the exchange", () => {
       type: "job.queued",
       messageId: "2.j-2.queued",
       appId: "quorumq",
+      headers: { cluster },
     });
     expect(JSON.parse(content.toString())).toMatchObject({
       jobId: "j-2",

@@ -161,7 +161,7 @@ test("no answered job is lost, no refused one is there, and no read is stale", a
   const { ledger } = leader.driver;
   expect(new Set(members.map(({ driver }) => hash(driver.ledger))).size).toBe(1);
   expect([...clients.acceptedIds].filter((id) => getJob(ledger, id) === undefined)).toEqual([]);
-  const keys = new Set(ledger.jobs.map(({ idempotencyKey }) => idempotencyKey));
+  const keys = new Set([...ledger.jobs].map(({ idempotencyKey }) => idempotencyKey));
   expect([...clients.refusedKeys].filter((key) => keys.has(key))).toEqual([]);
   expect(clients.staleReads).toEqual([]);
   // Or it has shown nothing.

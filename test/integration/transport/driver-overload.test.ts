@@ -18,6 +18,7 @@ import { memberId } from "../../../transport/member-id.ts";
 import type { PeerLink } from "../../../transport/peer-link.ts";
 import { silentLogger } from "../../../transport/telemetry/logger.ts";
 import { temporaryFolder } from "../../support/folder.ts";
+import { ledgerSpec } from "../../support/ledger-spec.ts";
 import { atEnd } from "../../support/teardown.ts";
 
 const REPLY_TO = "reply";
@@ -53,19 +54,7 @@ function holdable(store: LogStore): LogStore & { hold(): () => void } {
 
 function submission(payloadBytes: number, runAtMs: number): CommandBody {
   const payload = Buffer.from(JSON.stringify("x".repeat(payloadBytes - 2)), "utf8");
-  const job = {
-    kind: "mail",
-    queue: "",
-    payload,
-    priority: 0,
-    runAtMs,
-    maxAttempts: 0,
-    backoff: null,
-    attemptTimeoutMs: 0,
-    lockKeys: [],
-    idempotencyKey: "",
-    traceparent: "",
-  };
+  const job = ledgerSpec({ payload, runAtMs });
   return { kind: "submit-jobs", jobs: [job] };
 }
 
@@ -120,9 +109,16 @@ test("a tick that is refused as overloaded is proposed again", async () => {
   driver.start(PEERS, mailbox);
   atEnd(() => driver.stop());
   await leads.promise;
-  const backoff = { initialMs: 1, multiplier: 1, maxMs: 1 };
-  const kind = { kind: "mail", queue: "mail", maxAttempts: 1, attemptTimeoutMs: 0 };
-  call(1, { kind: "register-kinds", kinds: [{ ...kind, backoff, lockTemplates: [] }] });
+  const backoff = { initialMs: 1, multiplier: 1, maxMs: 1, jitter: 0.5 };
+  const kind = {
+    kind: "mail",
+    queue: "mail",
+    maxAttempts: 1,
+    attemptTimeoutMs: 0,
+    totalTimeoutMs: 0,
+  };
+  const templates = { lockTemplates: [], concurrencyTemplates: [] };
+  call(1, { kind: "register-kinds", kinds: [{ ...kind, backoff, ...templates }] });
   const dueMs = Date.now() + 300;
   call(2, submission(100, dueMs));
   await untilAnswers(2);

@@ -21,9 +21,11 @@ const REGISTER = {
       kind: "greet",
       queue: "main",
       maxAttempts: 1,
-      backoff: { initialMs: 1, multiplier: 1, maxMs: 1 },
+      backoff: { initialMs: 1, multiplier: 1, maxMs: 1, jitter: 0.5 },
       attemptTimeoutMs: 0,
+      totalTimeoutMs: 0,
       lockTemplates: [],
+      concurrencyTemplates: [],
     },
   ],
 };

@@ -9,7 +9,7 @@ import { NonRetryableError } from "../../../workers/non-retryable-error.ts";
 import { createWorkerOn } from "../../../workers/worker.ts";
 import { startPipeline } from "../../support/pipeline.ts";
 
-const QUICK = { initialMs: 10, multiplier: 2, maxMs: 100 };
+const QUICK = { initialMs: 10, multiplier: 2, maxMs: 100, jitter: 0.5 };
 const pipeline = await startPipeline();
 const { quorum, submit, until, result, job } = pipeline;
 const anything = z.object({});
@@ -239,7 +239,9 @@ describe("a worker", () => {
           maxAttempts: 1,
           backoff: QUICK,
           attemptTimeoutMs: 0,
+          totalTimeoutMs: 0,
           lockTemplates: [],
+          concurrencyTemplates: [],
         },
       ],
     });

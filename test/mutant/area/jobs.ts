@@ -4,6 +4,7 @@ import type { Mutant } from "../mutant.ts";
 
 const ATTEMPT = "ledger/attempt.ts";
 const PARK = "ledger/park.ts";
+const LINE = "ledger/line.ts";
 const CALLS = "test/sim/open-calls.ts";
 
 /** Clients, the ledger's own invariants, and its assertions, all see the same wrong. */
@@ -63,8 +64,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "ledger/state.ts",
-        find: "  lastPlace: number;\n  readonly counters",
-        replace: "  lastPlace: number;\n  tokens: number;\n  readonly counters",
+        find: "  lastPlace: number;\n",
+        replace: "  lastPlace: number;\n  tokens: number;\n",
       },
       {
         file: "ledger/state.ts",
@@ -152,9 +153,9 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     breaks: "a repeated submission with the same key makes a second job",
     edits: [
       {
-        file: "ledger/submit.ts",
-        find: "const owner = ledger.jobsByKey.get(spec.idempotencyKey);",
-        replace: 'const owner = ledger.jobsByKey.get("");',
+        file: "ledger/repeat.ts",
+        find: "const owner = ledger.keys.ownerOf(submission.key);",
+        replace: 'const owner = ledger.keys.ownerOf("");',
       },
     ],
     caughtBy: ["I15 one-job-a-key", HISTORY, ...DIFFERS],
@@ -192,18 +193,18 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     breaks: "two live attempts hold one lock key",
     edits: [
       {
-        file: PARK,
-        find: 'return job.lockKeys.find((key) => ledger.holders.has(key)) ?? "";',
-        replace: 'return job.lockKeys.find((key) => ledger.holders.has(key) && key === "") ?? "";',
+        file: LINE,
+        find: "  if (holders.has(key)) return true;",
+        replace: '  if (holders.has(key) && key === "") return true;',
       },
       {
-        file: PARK,
+        file: LINE,
         find: "    assert(!ledger.holders.has(key),",
         replace: "    assert(true,",
       },
       {
-        file: PARK,
-        find: "    assert(turn.ledger.holders.get(key) === job,",
+        file: LINE,
+        find: "    assert(ledger.holders.get(key) === one,",
         replace: "    assert(true,",
       },
     ],
@@ -216,8 +217,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "ledger/attempt-end.ts",
-        find: 'const keepsKeys = end.outcome === "cancelled" && job.lockKeys.length > 0;',
-        replace: 'const keepsKeys = end.outcome === "cancelled" && job.lockKeys.length > 1e9;',
+        find: "const keepsKeys = isCut && job.lockKeys.length > 0;",
+        replace: "const keepsKeys = isCut && job.lockKeys.length > 1e9;",
       },
     ],
     caughtBy: WRONG,
@@ -229,8 +230,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: PARK,
-        find: "    turn.ledger.holders.delete(key);\n  }\n  wakeLine(turn, job.lockKeys);",
-        replace: "    turn.ledger.holders.delete(key);\n  }",
+        find: "  freeKeys(turn.ledger, job);\n  wakeLine(turn, job.lockKeys);",
+        replace: "  freeKeys(turn.ledger, job);",
       },
     ],
     caughtBy: [...WRONG, "I22 drains", "I19 snapshot-restores"],
@@ -247,6 +248,29 @@ export const JOB_MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ["I19 snapshot-restores", ...WRONG, HISTORY],
+  },
+  {
+    name: "slot-decided-twice",
+    lesson: "L48",
+    breaks: "a leader proposes slots before its last ones are applied, and both entries are heard",
+    edits: [
+      {
+        file: "transport/schedule-keeper.ts",
+        find: "    if (this.#openId !== null) return;",
+        replace: "    if (this.#openId === -1) return;",
+      },
+      {
+        file: "ledger/slots.ts",
+        find: "tick.number !== number || tick.decidedMs !== decidedMs) return false;",
+        replace: "tick.number !== number) return false;",
+      },
+      {
+        file: "ledger/slots.ts",
+        find: "  let lastMs = decidedMs;",
+        replace: "  let lastMs = Math.min(decidedMs, tick.decidedMs);",
+      },
+    ],
+    caughtBy: [...WRONG, ...DIFFERS],
   },
   {
     name: "lease-by-the-replicas-clock",

@@ -128,7 +128,7 @@ export class CommittedHistory {
   }
 }
 
-function digestOf({ result, changes }: Applied): string {
+function digestOf({ result, changes, lockChanges }: Applied): string {
   switch (result.kind) {
     case "submitted": {
       const first = result.jobs[0];
@@ -142,7 +142,11 @@ function digestOf({ result, changes }: Applied): string {
       return `finished ${result.state} ${result.nextAttemptMs} ${changes.length}`;
     case "fenced":
       return `fenced ${result.token} ${result.currentToken} ${result.state} ${changes.length}`;
+    case "locks": {
+      const standings = result.standings.map(({ lockId, state, token }) => [lockId, state, token]);
+      return `locks ${standings.join(" ")} ${changes.length} ${lockChanges.length}`;
+    }
     default:
-      return `${result.kind} ${changes.length}`;
+      return `${result.kind} ${changes.length} ${lockChanges.length}`;
   }
 }

@@ -1,18 +1,33 @@
-// A client that submits jobs, looks at them and cancels some.
+// A client that submits jobs, looks at them, cancels some and retries some.
 //
 // Guarantees: a submission with a key is repeated with that key, also after another gateway's
 // submission of the same job; of one without, each try may become a job of its own, and the history
 // names each. Does not own: running jobs (worker.ts).
 
-import type { JobSpec } from "../../../ledger/command.ts";
+import type { CommandBody, JobSpec } from "../../../ledger/command.ts";
 import { bytes, kindOf, specOf } from "../../unit/ledger/world.ts";
 import type { JobCall } from "../linearizability/job-call.ts";
 import { Caller, type Clients } from "./caller.ts";
 
+/**
+ * Of parents and children. What becomes of one depends on the others, which the history of single
+ * jobs cannot say: they are left out of it, and looked at by the ledger's invariants alone.
+ */
+export const FAMILY_KIND = "family";
+const FAMILY_SHARE = 0.06;
+
 export const KINDS = [
-  kindOf({ backoff: { initialMs: 50, multiplier: 2, maxMs: 1_000 }, attemptTimeoutMs: 8_000 }),
+  kindOf({
+    backoff: { initialMs: 50, multiplier: 2, maxMs: 1_000, jitter: 0.5 },
+    attemptTimeoutMs: 8_000,
+  }),
   kindOf({ kind: "print", maxAttempts: 2, lockTemplates: ["doc:{doc}"] }),
-  kindOf({ kind: "now", maxAttempts: 4, backoff: { initialMs: 0, multiplier: 1, maxMs: 0 } }),
+  kindOf({
+    kind: "now",
+    maxAttempts: 4,
+    backoff: { initialMs: 0, multiplier: 1, maxMs: 0, jitter: 0.5 },
+  }),
+  kindOf({ kind: FAMILY_KIND, maxAttempts: 2 }),
 ];
 
 type SubmitCall = Extract<JobCall, { kind: "submit" }>;
@@ -26,6 +41,8 @@ interface Submission {
 export class JobBoard {
   readonly ids: string[] = [];
   readonly submissions: Submission[] = [];
+  /** The topmost jobs of families. */
+  readonly families: string[] = [];
   count = 0;
 }
 
@@ -79,7 +96,8 @@ export class Gateway {
   #act(): void {
     const { sim } = this.#clients;
     const { workload: random } = sim.random;
-    const { readShare, cancelShare } = sim.options.workload;
+    const { readShare, cancelShare, retryShare } = sim.options.workload;
+    const steerShare = readShare + cancelShare;
     const life = this.#life;
     const next = (): void => {
       if (life === this.#life) this.#thinkThenAct();
@@ -87,7 +105,9 @@ export class Gateway {
     const draw = random.fraction();
     const known = this.#known();
     if (known !== undefined && draw < readShare) this.#caller.read(known, next);
-    else if (known !== undefined && draw < readShare + cancelShare) this.#cancel(known, next);
+    else if (known !== undefined && draw < steerShare) this.#cancel(known, next);
+    else if (known !== undefined && draw < steerShare + retryShare) this.#retry(known, next);
+    else if (random.chance(FAMILY_SHARE)) this.#meetFamily(next);
     else this.#submit(next);
   }
 
@@ -103,6 +123,61 @@ export class Gateway {
       { kind: "cancel-job", jobId, reason: "asked" },
       () => ({ kind: "cancel", jobId }),
       next,
+    );
+  }
+
+  /** Mostly of what has ended without a result, as far as some replica knows. */
+  #retry(known: string, next: () => void): void {
+    const { sim } = this.#clients;
+    const { workload: random } = sim.random;
+    const ledger = random.one(sim.hosts).life?.replica.ledger;
+    const isEnded = (id: string): boolean =>
+      ["failed", "cancelled"].includes(ledger?.jobs.get(id)?.state ?? "");
+    const jobId = this.#board.ids.slice(-20).findLast(isEnded) ?? known;
+    this.#board.count += 1;
+    const requestId = `retry-${this.#board.count}`;
+    this.#caller.command(
+      { kind: "retry-job", jobId, requestId },
+      () => ({ kind: "retry", jobId, requestId }),
+      (outcome) => {
+        if (outcome?.kind === "retried") sim.tally.add("count.retries");
+        next();
+      },
+    );
+  }
+
+  /** A new one, or the end of one of those that there are. */
+  #meetFamily(next: () => void): void {
+    const { workload: random } = this.#clients.sim.random;
+    const known = random.pick(this.#board.families.slice(-4));
+    const isEnd = known !== undefined && random.chance(0.2);
+    const body: CommandBody = isEnd
+      ? { kind: "cancel-job", jobId: known, reason: "asked" }
+      : { kind: "submit-jobs", jobs: this.#newFamily() };
+    this.#caller.command(
+      body,
+      () => null,
+      (outcome) => {
+        if (outcome?.kind === "submitted") {
+          this.#board.families.push(outcome.jobId);
+          this.#clients.sim.tally.add("count.families");
+        }
+        next();
+      },
+    );
+  }
+
+  /** Each but the first is the child of one before it. */
+  #newFamily(): JobSpec[] {
+    const { workload: random } = this.#clients.sim.random;
+    const { lockKeys } = this.#clients.sim.options.workload;
+    return Array.from({ length: random.whole(2, 6) }, (_, at) =>
+      specOf({
+        kind: FAMILY_KIND,
+        parent: at === 0 ? 0 : random.whole(1, at),
+        onChildFailure: random.chance(0.5) ? "run-parent" : "fail-parent",
+        lockKeys: random.chance(0.2) ? [`k${random.whole(1, lockKeys)}`] : [],
+      }),
     );
   }
 

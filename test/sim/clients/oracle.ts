@@ -2,7 +2,7 @@
 //
 // Guarantees: what is acknowledged is committed at that moment, is in the final ledger once, and
 // stays; a read has applied all that was acknowledged before it began (I14); a key names one job
-// for ever (I15); a token is given once; a job ends as it was told (I16, I17).
+// for ever (I15); a token is given once; a run of a job ends as it was told (I16, I17).
 // Does not own: the order of everything (linearizability/).
 
 import { isTerminal } from "../../../ledger/job.ts";
@@ -18,7 +18,8 @@ export class Oracle {
   readonly #sim: Sim;
   /** Key to the job that it was told. */
   readonly #submitted = new Map<string, string>();
-  readonly #finished = new Map<string, string>();
+  /** Jobs that were told to have ended, by the token of the attempt that ended them. */
+  readonly #finished = new Map<string, { readonly ending: string; readonly token: number }>();
   readonly #tokens = new Map<number, string>();
 
   constructor(sim: Sim) {
@@ -51,12 +52,24 @@ export class Oracle {
     }
     if (outcome.kind === "finished" && call.kind === "finish" && isTerminal(outcome.state)) {
       const ending = `${outcome.state} ${call.body}`;
-      const known = this.#finished.get(call.jobId) ?? ending;
-      demand(known === ending, "I16 one-result", `${call.jobId} ends ${known} and ${ending}`);
-      this.#finished.set(call.jobId, ending);
+      const known = this.#finished.get(call.jobId);
+      // What has succeeded has no other run; a failure may be of another run than a later end.
+      const isOther = known !== undefined && known.token !== call.token;
+      const isSame = known === undefined || known.ending === ending;
+      const isLegal = isOther ? !this.#hasTwoEnds(known, outcome.state, call.token) : isSame;
+      demand(isLegal, "I16 one-result", `${call.jobId} ends ${known?.ending} and ${ending}`);
+      if (known === undefined || known.token < call.token) {
+        this.#finished.set(call.jobId, { ending, token: call.token });
+      }
       this.#sim.tally.add("count.results");
     }
     if (outcome.kind === "fenced") this.#sim.tally.add("count.fenced");
+  }
+
+  /** Only failures are followed by another run. */
+  #hasTwoEnds(known: { ending: string; token: number }, state: string, token: number): boolean {
+    const earlier = known.token < token ? known.ending : state;
+    return earlier.startsWith("succeeded");
   }
 
   readAnswered(call: JobCall | null, appliedIndex: LogIndex, floor: LogIndex): void {
@@ -69,22 +82,23 @@ export class Oracle {
   /** After everything: what was promised is there. */
   finalCheck(): void {
     const { canon } = this.#sim.checker.history;
-    const { jobs, jobsById } = canon.ledger;
+    const { jobs } = canon.ledger;
     const byKey = new Map<string, number>();
     for (const { idempotencyKey: key } of jobs) {
       if (key !== "") byKey.set(key, (byKey.get(key) ?? 0) + 1);
     }
     for (const [key, jobId] of this.#submitted) {
-      const job = jobsById.get(jobId);
+      const job = jobs.get(jobId);
       demand(job !== undefined, "durability", `${jobId} was accepted, and is not there`);
       const isKeyed = job.idempotencyKey !== "";
       const isOnce = !isKeyed || (job.idempotencyKey === key && byKey.get(key) === 1);
       demand(isOnce, "I15 one-job-a-key", `${key}: ${byKey.get(key)} jobs`);
     }
-    for (const [jobId, ending] of this.#finished) {
-      const job = jobsById.get(jobId);
+    for (const [jobId, { ending }] of this.#finished) {
+      const job = jobs.get(jobId);
       demand(job !== undefined, "durability", `${jobId} has ended, and is not there`);
-      const isSame = ending.startsWith(`${job.state} `);
+      const isRetried = job.run > 1 && !ending.startsWith("succeeded");
+      const isSame = isRetried || ending.startsWith(`${job.state} `);
       demand(isSame, "I17 terminal-stays", `${jobId}: ${ending}, now ${job.state}`);
     }
   }

@@ -5,19 +5,25 @@
 // Does not own: faults (chaos.ts).
 
 import { isTerminal } from "../../../ledger/job.ts";
+import { Random } from "../random.ts";
 import type { Sim } from "../sim.ts";
 import { Caller, type Clients } from "./caller.ts";
 import { Gateway, JobBoard } from "./gateway.ts";
+import { LockUser } from "./lock-user.ts";
 import { Oracle } from "./oracle.ts";
 import { Recorder } from "./recorder.ts";
+import { Scheduler } from "./scheduler.ts";
 import { Worker } from "./worker.ts";
 
 /** What waits longer than this at the end is cancelled. */
 const PATIENCE_MS = 1_000;
+const LOCK_USERS_MAX = 2;
 
 export class Population {
   readonly gateways: Gateway[] = [];
   readonly workers: Worker[] = [];
+  readonly scheduler: Scheduler;
+  readonly lockUsers: LockUser[] = [];
   readonly recorder: Recorder;
   readonly oracle: Oracle;
   readonly #clients: Clients;
@@ -26,6 +32,7 @@ export class Population {
     this.recorder = new Recorder(sim.scheduler);
     this.oracle = new Oracle(sim);
     this.#clients = { sim, recorder: this.recorder, oracle: this.oracle };
+    this.scheduler = new Scheduler(this.#clients);
     const board = new JobBoard();
     const { gateways, workers } = sim.options.workload;
     for (let place = 1; place <= gateways; place += 1) {
@@ -34,15 +41,22 @@ export class Population {
     for (let place = 1; place <= workers; place += 1) {
       this.workers.push(new Worker(this.#clients, `w${place}`));
     }
+    // By a stream of its own, so that the rest of the run is drawn as it would be without them.
+    const lockUsers = new Random(sim.options.seed, "lock-users").whole(0, LOCK_USERS_MAX);
+    for (let place = 1; place <= lockUsers; place += 1) {
+      this.lockUsers.push(new LockUser(this.#clients, `l${place}`));
+    }
   }
 
   start(): void {
-    for (const client of [...this.gateways, ...this.workers]) client.start();
+    const { gateways, workers, lockUsers, scheduler } = this;
+    for (const client of [...gateways, ...workers, ...lockUsers, scheduler]) client.start();
   }
 
   /** No new jobs; those that there are come to an end. */
   drain(): void {
-    for (const gateway of this.gateways) gateway.isDraining = true;
+    this.scheduler.drain();
+    for (const client of [...this.gateways, ...this.lockUsers]) client.isDraining = true;
     for (const worker of this.workers) {
       worker.isDraining = true;
       worker.stalledUntilMs = 0;
@@ -73,7 +87,7 @@ export class Population {
 
   get openJobs(): number {
     const { jobs } = this.#clients.sim.checker.history.canon.ledger;
-    return jobs.filter(({ state }) => !isTerminal(state)).length;
+    return [...jobs].filter(({ state }) => !isTerminal(state)).length;
   }
 
   /** One submission and one read, each until it is answered. */

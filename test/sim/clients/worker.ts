@@ -9,6 +9,8 @@ import type { ReportedOutcome } from "../../../ledger/command.ts";
 import { bytes } from "../../unit/ledger/world.ts";
 import type { JobCall } from "../linearizability/job-call.ts";
 import { Caller, type Clients } from "./caller.ts";
+import { FAMILY_KIND } from "./gateway.ts";
+import { SLOT_KIND } from "./scheduler.ts";
 
 const REPORTS: readonly ReportedOutcome[] = [
   "succeeded",
@@ -23,6 +25,8 @@ const REPORTS: readonly ReportedOutcome[] = [
 interface Attempt {
   readonly jobId: string;
   readonly token: number;
+  /** False: it is not in the history (gateway.ts and scheduler.ts say why). */
+  readonly isTold: boolean;
   isOver: boolean;
 }
 
@@ -64,16 +68,18 @@ export class Worker {
       this.#thinkThenTake();
       return;
     }
+    const isTold = !this.#isUntold(jobId);
     this.#starts += 1;
     const startId = `${this.#caller.name}-${this.#starts}`;
     const { leaseMs } = this.#clients.sim.options.workload;
     const worker = this.#caller.name;
     this.#caller.command(
       { kind: "start-attempt", jobId, worker, startId, leaseMs },
-      () => ({ kind: "start", jobId, startId }),
+      () => (isTold ? { kind: "start", jobId, startId } : null),
       (outcome) => {
-        if (outcome?.kind === "started") this.#run({ jobId, token: outcome.token, isOver: false });
-        else this.#thinkThenTake();
+        if (outcome?.kind === "started") {
+          this.#run({ jobId, token: outcome.token, isTold, isOver: false });
+        } else this.#thinkThenTake();
       },
     );
   }
@@ -92,8 +98,15 @@ export class Worker {
       if (first.length === 5) break;
     }
     // Now and then a job that is not to be run at all.
-    if (!this.isDraining && random.chance(0.1)) return random.pick(ledger.jobs.slice(-10))?.id;
+    if (!this.isDraining && random.chance(0.1)) return random.pick([...ledger.jobs].slice(-10))?.id;
     return random.pick(first);
+  }
+
+  /** Whichever ledger the hint was of: what is applied anywhere is in the canon, too. */
+  #isUntold(jobId: string): boolean {
+    const { jobs } = this.#clients.sim.checker.history.canon.ledger;
+    const kind = jobs.get(jobId)?.kind;
+    return kind === FAMILY_KIND || kind === SLOT_KIND.kind;
   }
 
   #run(attempt: Attempt): void {
@@ -102,26 +115,43 @@ export class Worker {
     const { workload: random } = sim.random;
     const workMs = this.isDraining ? 5 : leaseMs * random.logarithmic(0.05, 1.5);
     this.#renewLater(attempt, leaseMs / 3);
+    if (random.chance(sim.options.workload.reportShare)) this.#report(attempt, workMs, 1);
     this.#after(workMs, () => this.#finish(attempt));
   }
 
   #renewLater(attempt: Attempt, everyMs: number): void {
     this.#after(everyMs, () => {
       if (attempt.isOver) return;
-      const { jobId, token } = attempt;
+      const { jobId, token, isTold } = attempt;
       const worker = this.#caller.name;
       this.#caller.command(
         { kind: "renew-leases", worker, renewals: [{ jobId, token }] },
-        () => ({ kind: "renew", jobId, token }),
+        () => (isTold ? { kind: "renew", jobId, token } : null),
         () => {},
       );
       this.#renewLater(attempt, everyMs);
     });
   }
 
+  /** Now and then while it works; its numbers rise, whatever became of the one before. */
+  #report(attempt: Attempt, workMs: number, sequence: number): void {
+    this.#after(workMs / 4, () => {
+      if (attempt.isOver) return;
+      const { jobId, token } = attempt;
+      const lines = [`line ${sequence}`];
+      const report = { jobId, token, sequence, progress: bytes(sequence), lines, lineCount: 1 };
+      this.#caller.command(
+        { kind: "report-progress", worker: this.#caller.name, reports: [report] },
+        () => null,
+        () => {},
+      );
+      this.#report(attempt, workMs, sequence + 1);
+    });
+  }
+
   #finish(attempt: Attempt): void {
     attempt.isOver = true;
-    const { jobId, token } = attempt;
+    const { jobId, token, isTold } = attempt;
     const { workload: random } = this.#clients.sim.random;
     const outcome = this.isDraining ? "succeeded" : random.one(REPORTS);
     const isRetryable = random.chance(0.7);
@@ -139,7 +169,7 @@ export class Worker {
         result: hasResult ? result : null,
         error: hasResult ? null : { code: "E", message: "m", retryable: isRetryable },
       },
-      () => recorded,
+      () => (isTold ? recorded : null),
       () => this.#thinkThenTake(),
     );
   }

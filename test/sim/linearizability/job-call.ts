@@ -37,6 +37,8 @@ export type JobCall =
     }
   | { readonly kind: "renew"; readonly jobId: string; readonly token: number }
   | { readonly kind: "cancel"; readonly jobId: string }
+  /** A new run; the same requestId begins one. */
+  | { readonly kind: "retry"; readonly jobId: string; readonly requestId: string }
   | { readonly kind: "get"; readonly jobId: string };
 
 /** A job as a read shows it. */
@@ -49,7 +51,7 @@ export interface JobView {
   readonly error: string | null;
 }
 
-export type StartRefusal = "finished" | "cancelled" | "held" | "locked" | "not-due";
+export type StartRefusal = "finished" | "cancelled" | "held" | "locked" | "limited" | "not-due";
 
 export type JobOutcome =
   | { readonly kind: "submitted"; readonly jobId: string; readonly deduplicated: boolean }
@@ -63,6 +65,8 @@ export type JobOutcome =
   | { readonly kind: "renewed" }
   | { readonly kind: "cancelled" }
   | { readonly kind: "cancel-refused"; readonly state: JobState }
+  | { readonly kind: "retried" }
+  | { readonly kind: "retry-refused"; readonly state: JobState }
   | { readonly kind: "job"; readonly view: JobView }
   | { readonly kind: "job-not-found" };
 

@@ -39,6 +39,8 @@ function stepOf(job: KnownJob, call: Exclude<JobCall, CallOf<"submit">>, seen: S
       return renew(job, call, seen);
     case "cancel":
       return cancel(job, seen);
+    case "retry":
+      return retry(job, call, seen);
     case "get":
       if (seen === "unknown") return [job];
       return seen.kind === "job" ? listOf(job.seenAs(seen.view)) : [];
@@ -166,6 +168,18 @@ function cancel(job: KnownJob, seen: Seen): KnownJob[] {
   const attempts =
     job.live === null ? job.fields.attempts : job.withLast({ outcomes: ["cancelled"] });
   return [job.with({ state: "cancelled", attempts })];
+}
+
+function retry(job: KnownJob, { requestId }: CallOf<"retry">, seen: Seen): KnownJob[] {
+  const isRetried = seen === "unknown" || seen.kind === "retried";
+  // Asked before: told again, done once.
+  if (job.fields.retries.includes(requestId)) return isRetried ? [job] : [];
+  if (job.state === "failed" || job.state === "cancelled") {
+    return isRetried ? [job.rerun(requestId)] : [];
+  }
+  const isRefused =
+    seen === "unknown" || (seen.kind === "retry-refused" && seen.state === job.state);
+  return isRefused ? [job] : [];
 }
 
 function isOf(job: KnownJob, jobId: string): boolean {

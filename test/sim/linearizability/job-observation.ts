@@ -30,10 +30,25 @@ export function outcomeOf(result: Result, position = 0): JobOutcome {
       return { kind: "cancelled" };
     case "cancel-refused":
       return { kind: "cancel-refused", state: result.state };
+    case "retried":
+      return { kind: "retried" };
+    case "retry-refused":
+      return { kind: "retry-refused", state: result.state };
     case "job-not-found":
       return { kind: "job-not-found" };
+    case "queue-set":
+    case "queue-drained":
+    case "queue-not-found":
+    case "reported":
+    case "retried-jobs":
+    case "locks":
+    case "lock-refused":
     case "done":
-      throw new Error("a tick, a term or a registration is no operation on a job");
+    case "schedule":
+    case "schedule-refused":
+    case "schedule-deleted":
+    case "schedule-not-found":
+      throw new Error(`${result.kind} is the answer to no operation of these histories`);
   }
 }
 

@@ -37,6 +37,8 @@ interface Fields {
   readonly refusedStartId: string;
   /** May still stand in the line for a lock key. */
   readonly isParked: boolean;
+  /** The requests that began the runs after the first. */
+  readonly retries: readonly string[];
 }
 
 const OVERDUE: readonly AttemptOutcome[] = ["lost", "timed-out"];
@@ -69,6 +71,7 @@ export class KnownJob {
       error: null,
       refusedStartId: "",
       isParked: false,
+      retries: [],
     });
   }
 
@@ -119,6 +122,12 @@ export class KnownJob {
     if (token !== null && token <= this.#lastTokenBefore(attempts.length)) return null;
     const attempt: KnownAttempt = { token, startId, outcomes: ["started"], answer: null };
     return this.with({ state: "running", isParked: false, attempts: [...attempts, attempt] });
+  }
+
+  /** A new run of what has failed or was cancelled: attempts are counted anew. */
+  rerun(requestId: string): KnownJob {
+    const fresh = { state: "queued", attemptsUsed: 0, error: null, isParked: false } as const;
+    return this.with({ ...fresh, retries: [...this.#fields.retries, requestId] });
   }
 
   /** The job is exactly as a read shows it; null: it cannot be. */
@@ -187,12 +196,14 @@ function hasRisingTokens({ attempts }: JobView): boolean {
 
 function textOf(fields: Fields): string {
   const { key, jobId, spec, maxAttempts, state, result, error } = fields;
-  const isOver = state === "succeeded" || state === "failed" || state === "cancelled";
-  // What has finished starts no more: who was refused makes no difference.
+  // What has succeeded starts no more: who was refused makes no difference.
+  const isOver = state === "succeeded";
   const starts = isOver ? "" : `${fields.refusedStartId} ${fields.isParked ? "parked" : ""}`;
   const attempts = fields.attempts.map(({ token, startId, outcomes, answer }) => {
     return `${token ?? "?"} ${startId} ${outcomes.join("/")} ${answer ?? ""}`;
   });
-  const job = [key, jobId, spec, maxAttempts, state, fields.attemptsUsed, starts];
+  // In whatever order they came.
+  const retries = fields.retries.toSorted().join(",");
+  const job = [key, jobId, spec, maxAttempts, state, fields.attemptsUsed, starts, retries];
   return [...job, JSON.stringify([result, error]), ...attempts].join("|");
 }

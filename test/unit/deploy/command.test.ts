@@ -31,7 +31,8 @@ describe("the commands", () => {
   test("are the published ones", () => {
     const names = buildProgram(() => undefined).commands.map((command) => command.name());
     expect(names).toEqual([
-      ...["dev", "node", "gateway", "worker", "submit", "get", "wait", "list", "cancel"],
+      ...["dev", "node", "gateway", "console", "worker", "submit", "get", "wait"],
+      ...["list", "cancel", "retry", "redrive", "lock", "queue", "schedule"],
       ...["status", "cluster", "ledger", "health", "version"],
     ]);
   });
@@ -39,6 +40,7 @@ describe("the commands", () => {
   test.each([
     ["cluster", ["status", "add", "remove", "transfer", "snapshot", "verify"]],
     ["ledger", ["tail", "verify"]],
+    ["lock", ["list", "run"]],
   ])("of an operator are under %s", (group, names) => {
     const { commands } = buildProgram(() => undefined);
     const found = commands.find((one) => one.name() === group)?.commands;

@@ -34,9 +34,10 @@ const own = services.filter(([, service]) => service.image.startsWith("quorumq:"
 const dockerfile = readFileSync(join(root, "deploy", "Dockerfile"), "utf8");
 
 describe("compose.yaml", () => {
-  test("has three nodes, a gateway, two workers and what they stand on", () => {
+  test("has three nodes, a gateway, a console, two workers and what they stand on", () => {
     expect(services.map(([name]) => name).toSorted()).toEqual([
-      ...["gateway", "jaeger", "n1", "n2", "n3", "rabbitmq", "redis", "worker-1", "worker-2"],
+      ...["console", "gateway", "jaeger", "n1", "n2", "n3", "rabbitmq", "redis"],
+      ...["worker-1", "worker-2"],
     ]);
   });
 

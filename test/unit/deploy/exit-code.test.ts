@@ -34,7 +34,7 @@ describe("exit codes", () => {
     ["BROKER_UNAVAILABLE", 5],
     ["OUTCOME_UNKNOWN", 124],
     ["INTERNAL", 1],
-    ["FENCED", 1],
+    ["FENCED", 4],
     ["NODE_UNKNOWN", 2],
     ["NODE_UNFIT", 2],
     ["LOG_COMPACTED", 2],

@@ -130,7 +130,7 @@ describe("damage", () => {
     ],
     [
       "a snapshot that is cut",
-      () => ({ ...storeOf(logOf(9), 5), snapshotBytes: () => [Buffer.from("QQLEDGR\x01")] }),
+      () => ({ ...storeOf(logOf(9), 5), snapshotBytes: () => [Buffer.from("QQLEDGR\x02")] }),
       /snapshot up to entry 5 cannot be restored: cut-short/,
     ],
     [

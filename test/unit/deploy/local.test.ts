@@ -181,6 +181,7 @@ describe("what a person is told", () => {
       nodeCount: 3,
       version: "1.2.3",
       grpc: "127.0.0.1:50052",
+      consoleUrl: "http://127.0.0.1:51052",
       amqpUrl: "amqp://me:hidden@broker:5672/v",
       rabbitmqUiUrl: null,
       redisUrl: "redis://:hidden@cache:6379",
@@ -189,7 +190,7 @@ describe("what a person is told", () => {
       greeting: { reply: "Hello world", jobId: "j-4", traceId: "abc" },
     });
     expect(banner.trimEnd().split("\n").length).toBeLessThanOrEqual(10);
-    for (const word of ["Hello world", "j-4", "abc", "50051 is taken", "--address"]) {
+    for (const word of ["Hello world", "j-4", "abc", "50051 is taken", ":51052/v1", "--address"]) {
       expect(banner).toContain(word);
     }
     expect(banner).not.toContain("hidden");

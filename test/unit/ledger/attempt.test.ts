@@ -194,7 +194,9 @@ describe("finishing an attempt", () => {
   });
 
   test("without a delay the job is queued at once and dispatched anew", () => {
-    const world = new World([kindOf({ backoff: { initialMs: 0, multiplier: 2, maxMs: 9 } })]);
+    const world = new World([
+      kindOf({ backoff: { initialMs: 0, multiplier: 2, maxMs: 9, jitter: 0.5 } }),
+    ]);
     const id = world.add();
     const result = world.at(10).fail(id, world.begin(id));
     expect(result).toEqual({ kind: "finished", state: "queued", nextAttemptMs: START_MS + 10 });

@@ -12,6 +12,8 @@ interface Leaf {
 }
 
 const STATES = ["scheduled", "queued", "running", "succeeded", "failed", "cancelled"];
+const LOCK_STATES = ["waiting", "held", "over"];
+const LOCK_ENDS = [null, "released", "expired", "not-granted"];
 const OUTCOMES = [
   ...["started", "succeeded", "failed", "timed-out"],
   ...["lost", "fenced", "cancelled", "handed-back"],
@@ -54,7 +56,7 @@ function leavesOf(holder: Holder): Leaf[] {
   return Object.entries(holder).flatMap(([name, value]) => {
     const leaf = { holder, name };
     if (typeof value !== "object" || value === null) return isTag(leaf) ? [] : [leaf];
-    if (value instanceof Uint8Array) return name === "result" ? [leaf] : [];
+    if (value instanceof Uint8Array) return name === "result" || name === "progress" ? [leaf] : [];
     const inner = leavesOf(value as Holder);
     return name === "error" || name === "answer" ? [leaf, ...inner] : inner;
   });
@@ -72,7 +74,12 @@ function changed({ holder, name }: Leaf, pick: number): unknown {
   if (name === "answer") {
     return value === null ? { kind: "finished", state: "queued", nextAttemptMs: 1 } : null;
   }
-  if (name === "state") return STATES[pick % STATES.length];
+  if (name === "state") {
+    const states = "ttlMs" in holder ? LOCK_STATES : STATES;
+    return states[pick % states.length];
+  }
+  if (name === "end") return LOCK_ENDS[pick % LOCK_ENDS.length];
+  if (name === "progress") return value === null ? new Uint8Array() : null;
   if (name === "outcome" || name === "tried") return OUTCOMES[pick % OUTCOMES.length];
   if (typeof value === "number") return [value + 1, value - 1, 0, 1, 3, -1, 2 ** 40][pick % 7];
   if (typeof value === "boolean") return !value;

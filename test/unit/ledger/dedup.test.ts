@@ -34,7 +34,7 @@ describe("idempotency keys", () => {
     ["priority", { priority: 1 }],
     ["run time", { runAtMs: START_MS }],
     ["number of attempts", { maxAttempts: 3 }],
-    ["backoff", { backoff: { initialMs: 1_000, multiplier: 2, maxMs: 60_000 } }],
+    ["backoff", { backoff: { initialMs: 1_000, multiplier: 2, maxMs: 60_000, jitter: 0.5 } }],
     ["timeout", { attemptTimeoutMs: 1 }],
     ["lock keys", { lockKeys: ["a"] }],
   ];

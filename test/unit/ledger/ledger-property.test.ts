@@ -14,19 +14,21 @@ const intents = fc.array(intent, { minLength: 30, maxLength: 120, size: "max" })
 
 describe("under random work", () => {
   test("the invariants hold after every command", () => {
-    const reached = { parked: 0, fenced: 0, lost: 0, retried: 0 };
+    const reached = { parked: 0, fenced: 0, lost: 0, retried: 0, granted: 0, expired: 0 };
     fc.assert(
       fc.property(intents, (work) => {
         const { ledger } = new Run(work);
         reached.parked += ledger.lastPlace;
         reached.fenced += ledger.counters.refusedLate;
         reached.lost += ledger.counters.attemptsLost;
-        reached.retried += ledger.jobs.filter((job) => job.attempts.length > 1).length;
+        reached.granted += ledger.counters.locksGranted;
+        reached.expired += ledger.counters.locksExpired;
+        reached.retried += [...ledger.jobs].filter((job) => job.attempts.length > 1).length;
       }),
       { numRuns: RUNS, interruptAfterTimeLimit: 20_000 },
     );
     // The work reaches what it is meant to test.
-    for (const count of Object.values(reached)) expect(count).toBeGreaterThan(RUNS / 3);
+    for (const count of Object.values(reached)) expect(count).toBeGreaterThan(RUNS / 6);
   });
 
   test("no job is stranded: with workers and time, every accepted job ends", () => {
@@ -34,8 +36,10 @@ describe("under random work", () => {
       fc.property(intents, (work) => {
         const run = new Run(work);
         run.drain();
-        const open = run.ledger.jobs.filter((job) => !isTerminal(job.state));
+        const open = [...run.ledger.jobs].filter((job) => !isTerminal(job.state));
         expect(open.map((job) => `${job.id} ${job.state} ${job.parkedFor}`)).toEqual([]);
+        const locks = [...run.ledger.locks.values()].filter(({ state }) => state !== "over");
+        expect(locks.map((lock) => `${lock.id} ${lock.state} ${lock.parkedFor}`)).toEqual([]);
       }),
       { numRuns: RUNS, interruptAfterTimeLimit: 20_000 },
     );

@@ -1,12 +1,14 @@
-// ledger/park.ts against a dumb second implementation: one list, looked through from the start.
+// The lines for lock keys against a dumb second implementation: one list of jobs and locks, looked
+// through from the start.
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { CLAIM_MS } from "../../../ledger/park.ts";
 import { kindOf, START_MS, World } from "./world.ts";
 
-interface Waiting {
+interface Actor {
   readonly id: string;
+  readonly isLock: boolean;
   readonly keys: readonly string[];
   state: "queued" | "parked" | "running" | "over";
   parkedFor: string;
@@ -14,145 +16,178 @@ interface Waiting {
   claimedAtMs: number | null;
 }
 
-/** Jobs and keys, without any index. Each call tells what changed, as the ledger does. */
+/** Without any index. Each call tells what changed, as the ledger does: jobs, then locks. */
 class Model {
-  readonly jobs: Waiting[] = [];
+  readonly actors: Actor[] = [];
+  nowMs = START_MS;
   #lastPlace = 0;
   #told: string[] = [];
 
-  start(job: Waiting): string[] {
-    const held = job.keys.find((key) => this.#isHeld(key));
+  start(job: Actor): string[] {
+    const held = job.keys.find((key) => this.#isHeld(job, key));
     return this.#telling(() => {
-      if (held === undefined) {
-        Object.assign(job, { state: "running", parkedFor: "", place: 0, claimedAtMs: null });
-        this.#told.push(`${job.id} running`);
-      } else if (job.parkedFor !== held) {
-        this.#lastPlace += job.place === 0 ? 1 : 0;
-        const place = job.place || this.#lastPlace;
-        Object.assign(job, { state: "parked", parkedFor: held, place, claimedAtMs: null });
-        this.#told.push(`${job.id} parked`);
-      }
+      if (held === undefined) this.#go(job, "running");
+      else if (job.parkedFor !== held) this.#park(job, held);
     });
   }
 
-  end(job: Waiting, event: string): string[] {
+  acquire(lock: Actor, waits: boolean): string[] {
+    this.actors.push(lock);
+    const taken = lock.keys.find((key) => this.#isTaken(lock, key));
     return this.#telling(() => {
-      Object.assign(job, { state: "over", parkedFor: "", place: 0, claimedAtMs: null });
-      this.#told.push(`${job.id} ${event}`);
+      if (taken === undefined) this.#go(lock, "granted");
+      else if (waits) this.#park(lock, taken);
+      else this.#leave(lock, "not-granted");
     });
   }
 
-  expire(nowMs: number): string[] {
-    const isOver = (job: Waiting) =>
-      job.claimedAtMs !== null && job.claimedAtMs + CLAIM_MS <= nowMs;
-    const over = this.jobs
-      .filter(isOver)
-      .sort((a, b) => (a.claimedAtMs ?? 0) - (b.claimedAtMs ?? 0));
-    return over.flatMap((job) =>
+  end(one: Actor, event: string): string[] {
+    return this.#telling(() => this.#leave(one, event));
+  }
+
+  expireClaims(): string[] {
+    const isOver = ({ claimedAtMs }: Actor) =>
+      claimedAtMs !== null && claimedAtMs + CLAIM_MS <= this.nowMs;
+    const over = this.actors.filter(isOver);
+    const inOrder = over.toSorted((a, b) => (a.claimedAtMs ?? 0) - (b.claimedAtMs ?? 0));
+    return inOrder.flatMap((job) =>
       this.#telling(() => {
         job.claimedAtMs = null;
-      }, nowMs),
+      }),
     );
   }
 
-  nowMs = START_MS;
+  #go(one: Actor, event: string): void {
+    Object.assign(one, { state: "running", parkedFor: "", place: 0, claimedAtMs: null });
+    this.#told.push(`${one.id} ${event}`);
+  }
 
-  #telling(change: () => void, nowMs = this.nowMs): string[] {
+  #park(one: Actor, key: string): void {
+    this.#lastPlace += one.place === 0 ? 1 : 0;
+    const place = one.place || this.#lastPlace;
+    Object.assign(one, { state: "parked", parkedFor: key, place, claimedAtMs: null });
+    if (!one.isLock) this.#told.push(`${one.id} parked`);
+  }
+
+  #leave(one: Actor, event: string): void {
+    Object.assign(one, { state: "over", parkedFor: "", place: 0, claimedAtMs: null });
+    this.#told.push(`${one.id} ${event}`);
+  }
+
+  #telling(change: () => void): string[] {
     this.#told = [];
     change();
-    for (;;) {
-      const next = this.jobs
-        .filter((job) => job.state === "parked" && this.#isFree(job.parkedFor))
-        .sort((one, other) => one.place - other.place)[0];
-      if (next === undefined) return this.#told;
-      const blocked = next.keys.find((key) => !this.#isFree(key));
-      if (blocked === undefined) {
-        Object.assign(next, { state: "queued", parkedFor: "", claimedAtMs: nowMs });
-        this.#told.push(`${next.id} unparked`);
+    const parked = this.actors.filter(({ state }) => state === "parked");
+    for (const one of parked.toSorted((a, b) => a.place - b.place)) {
+      if (this.#isTaken(one, one.parkedFor)) continue;
+      const taken = one.keys.find((key) => this.#isTaken(one, key));
+      if (taken !== undefined) {
+        this.#park(one, taken);
+      } else if (one.isLock) {
+        this.#go(one, "granted");
       } else {
-        next.parkedFor = blocked;
-        this.#told.push(`${next.id} parked`);
+        Object.assign(one, { state: "queued", parkedFor: "", claimedAtMs: this.nowMs });
+        this.#told.push(`${one.id} unparked`);
       }
     }
+    return this.#told;
   }
 
-  #isHeld(key: string): boolean {
-    return this.jobs.some((job) => job.state === "running" && job.keys.includes(key));
+  #isHeld(one: Actor, key: string): boolean {
+    return this.actors.some(({ id, keys, state, place }) => {
+      if (id === one.id || !keys.includes(key)) return false;
+      return state === "running" || (state === "parked" && (one.place === 0 || place < one.place));
+    });
   }
 
-  #isFree(key: string): boolean {
-    const isClaimed = this.jobs.some((job) => job.claimedAtMs !== null && job.keys.includes(key));
-    return !isClaimed && !this.#isHeld(key);
+  #isTaken(one: Actor, key: string): boolean {
+    const isClaimed = this.actors.some(
+      ({ id, keys, claimedAtMs }) => id !== one.id && claimedAtMs !== null && keys.includes(key),
+    );
+    return isClaimed || this.#isHeld(one, key);
   }
 }
 
+const WHATS = ["add", "add", "start", "start", "start", "finish", "finish", "cancel", "wait"];
 const step = fc.record({
-  what: fc.constantFrom(
-    "add",
-    "add",
-    "start",
-    "start",
-    "start",
-    "finish",
-    "finish",
-    "cancel",
-    "wait",
-  ),
+  what: fc.constantFrom(...WHATS, "acquire", "acquire", "let-go", "let-go", "give-up"),
   pick: fc.nat(1_000),
   keys: fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { maxLength: 3 }),
 });
 
-test("parks, moves and wakes the same jobs in the same order as the model", () => {
-  let parked = 0;
+function fresh(id: string, keys: readonly string[], isLock: boolean): Actor {
+  return { id, isLock, keys, state: "queued", parkedFor: "", place: 0, claimedAtMs: null };
+}
+
+/** Which of the actors a step of this sort can be about. */
+function canBe(what: string, { isLock, state }: Actor): boolean {
+  if (what === "let-go") return isLock && state === "running";
+  if (what === "give-up") return isLock && state === "parked";
+  if (what === "finish") return !isLock && state === "running";
+  return !isLock && (state === "queued" || state === "parked");
+}
+
+test("parks, moves, wakes and grants the same in the same order as the model", () => {
+  const reached = { parked: 0, granted: 0 };
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 100, size: "max" }), (steps) => {
       const world = new World([kindOf({ attemptTimeoutMs: 0 })]);
       const model = new Model();
       const tokens = new Map<string, number>();
+      const locks = () => [...world.ledger.locks.values()];
       for (const [position, { what, pick, keys }] of steps.entries()) {
-        const open = model.jobs.filter((job) =>
-          what === "finish" ? job.state === "running" : !["over", "running"].includes(job.state),
-        );
-        const job = open[pick % Math.max(1, open.length)];
+        const able = model.actors.filter((one) => canBe(what, one));
+        const one = able[pick % Math.max(1, able.length)];
+        const { id = "" } = one ?? {};
         let told: string[] = [];
         if (what === "add") {
-          const fresh = {
-            keys,
-            state: "queued",
-            parkedFor: "",
-            place: 0,
-            claimedAtMs: null,
-          } as const;
-          model.jobs.push({ ...fresh, id: world.add({ lockKeys: keys }) });
+          model.actors.push(fresh(world.add({ lockKeys: keys }), keys, false));
           continue;
         }
-        if (what === "wait") {
-          // Live attempts are renewed: this is about claims.
+        if (what === "acquire") {
+          const lockKeys = keys.length === 0 ? ["a"] : keys;
+          const waits = pick % 3 > 0;
+          const { lockId } = world.acquire(lockKeys, { waitMs: waits ? 3_600_000 : 0 });
+          told = model.acquire(fresh(lockId, lockKeys, true), waits);
+        } else if (what === "wait") {
+          // Who lives is renewed: this is about claims.
           model.nowMs += 4_000;
           world.at(model.nowMs - START_MS);
           world.renew(...[...tokens].map(([jobId, token]) => ({ jobId, token })));
+          const refs = locks().map(({ id: lockId, token }) => ({ lockId, token }));
+          world.commit({ kind: "renew-locks", locks: refs });
           world.tick();
-          told = model.expire(model.nowMs);
-        } else if (job === undefined) {
+          told = model.expireClaims();
+        } else if (one === undefined) {
           continue;
         } else if (what === "start") {
-          told = model.start(job);
-          const result = world.start(job.id, `s${position}`);
-          if (result.kind === "started") tokens.set(job.id, result.token);
+          told = model.start(one);
+          const result = world.start(id, `s${position}`);
+          if (result.kind === "started") tokens.set(id, result.token);
         } else if (what === "finish") {
-          told = model.end(job, "succeeded");
-          world.succeed(job.id, tokens.get(job.id) ?? 0);
-          tokens.delete(job.id);
+          told = model.end(one, "succeeded");
+          world.succeed(id, tokens.get(id) ?? 0);
+          tokens.delete(id);
+        } else if (what === "cancel") {
+          told = model.end(one, "cancelled");
+          world.cancel(id);
         } else {
-          told = model.end(job, "cancelled");
-          world.cancel(job.id);
+          told = model.end(one, "released");
+          world.letGo(id, world.ledger.locks.get(id)?.token ?? 0);
         }
-        expect(world.changes).toEqual(told);
-        for (const { id, parkedFor } of model.jobs) expect(world.job(id).parkedFor).toBe(parkedFor);
+        const isOfLock = (line: string) => line.startsWith("l-");
+        expect(world.changes).toEqual(told.filter((line) => !isOfLock(line)));
+        expect(world.lockChanges).toEqual(told.filter(isOfLock));
+        for (const { id: each, isLock, parkedFor } of model.actors) {
+          const known = isLock ? world.ledger.locks.get(each) : world.job(each);
+          // A lock that is over is forgotten one day.
+          expect(known?.parkedFor ?? "").toBe(parkedFor);
+        }
       }
-      parked += world.ledger.lastPlace;
+      reached.parked += world.ledger.lastPlace;
+      reached.granted += world.ledger.counters.locksGranted;
     }),
     { numRuns: 150, interruptAfterTimeLimit: 20_000 },
   );
-  expect(parked).toBeGreaterThan(150);
+  for (const count of Object.values(reached)) expect(count).toBeGreaterThan(150);
 });

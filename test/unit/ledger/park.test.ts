@@ -77,19 +77,18 @@ describe("lock keys", () => {
     expect([c1, a2].map((id) => world.job(id ?? "").parkedFor)).toEqual(["c", "a"]);
   });
 
-  test("who needs another held key, too, moves to that key's line and keeps its place", () => {
+  test("who needs another held key, too, waits for that; those behind it wait for it", () => {
     const world = unlimited();
     const [onA, onB] = [world.add({ lockKeys: ["a"] }), world.add({ lockKeys: ["b"] })];
     const [tokenA, tokenB] = [world.begin(onA), world.begin(onB)];
     const [both = "", onlyB = "", onlyA = ""] = parkAll(world, ["a", "b"], ["b"], ["a"]);
     world.succeed(onA, tokenA);
-    expect(world.changes.slice(1)).toEqual([`${both} parked`, `${onlyA} unparked`]);
-    expect(world.job(both).parkedFor).toBe("b");
-    world.succeed(onlyA, world.begin(onlyA));
+    expect(world.changes.slice(1)).toEqual([`${both} parked`]);
+    expect([both, onlyB, onlyA].map((id) => world.job(id).parkedFor)).toEqual(["b", "b", "a"]);
     world.succeed(onB, tokenB);
-    // `both` was parked before `onlyB`, though it joined this line later.
     expect(world.changes.slice(1)).toEqual([`${both} unparked`]);
-    expect(world.job(onlyB).parkedFor).toBe("b");
+    world.succeed(both, world.begin(both));
+    expect(world.changes.slice(1)).toEqual([`${onlyB} unparked`, `${onlyA} unparked`]);
   });
 
   test("the whole line runs one after the other, each woken by the one before", () => {
@@ -108,19 +107,32 @@ describe("lock keys", () => {
     expect(woken).toEqual(line);
   });
 
-  test("a newcomer may take a key that is put by; who was woken keeps its place", () => {
+  test("a newcomer may take a key that is put by; who was woken comes before later ones", () => {
     const world = unlimited();
     const head = world.add({ lockKeys: ["a"] });
     const token = world.begin(head);
-    const [first = "", second = ""] = parkAll(world, ["a"], ["a"]);
+    const [first = ""] = parkAll(world, ["a"]);
     world.succeed(head, token);
     const newcomer = world.add({ lockKeys: ["a"] });
     const newToken = world.begin(newcomer);
+    const [second = ""] = parkAll(world, ["a"]);
     expect(world.start(first)).toMatchObject({ reason: "locked" });
     expect(world.changes).toEqual([`${first} parked`]);
     world.succeed(newcomer, newToken);
     expect(world.changes.slice(1)).toEqual([`${first} unparked`]);
     expect(world.job(second).parkedFor).toBe("a");
+  });
+
+  test("a newcomer waits behind whoever is in line, also for a key that nobody holds", () => {
+    const world = unlimited();
+    const onA = world.add({ lockKeys: ["a"] });
+    const tokenA = world.begin(onA);
+    const [both = "", late = ""] = parkAll(world, ["a", "b"], ["b"]);
+    expect(world.job(late).parkedFor).toBe("b");
+    world.cancel(both);
+    expect(world.changes).toEqual([`${both} cancelled`, `${late} unparked`]);
+    world.succeed(onA, tokenA);
+    expect(world.changes).toEqual([`${onA} succeeded`]);
   });
 
   test("a stale delivery of a parked job may start it once the key is free", () => {
@@ -170,16 +182,18 @@ describe("claims", () => {
     expect(world.changes).toEqual([`${first} succeeded`, `${third} unparked`]);
   });
 
-  test("who was woken and has to park for another key wakes the next for the first one", () => {
+  test("who was woken and has to park for another key stays before those behind it", () => {
     const world = unlimited();
     const [onA, onB] = [world.add({ lockKeys: ["a"] }), world.add({ lockKeys: ["b"] })];
     const tokenA = world.begin(onA);
     const [both = "", onlyA = ""] = parkAll(world, ["a", "b"], ["a"]);
     world.succeed(onA, tokenA);
-    world.begin(onB);
+    const tokenB = world.begin(onB);
     world.start(both);
-    expect(world.changes).toEqual([`${both} parked`, `${onlyA} unparked`]);
-    expect(world.job(both).parkedFor).toBe("b");
+    expect(world.changes).toEqual([`${both} parked`]);
+    expect([both, onlyA].map((id) => world.job(id).parkedFor)).toEqual(["b", "a"]);
+    world.succeed(onB, tokenB);
+    expect(world.changes.slice(1)).toEqual([`${both} unparked`]);
   });
 
   test("who was woken and does not start in time lets the next try, and stays queued", () => {

@@ -48,8 +48,12 @@ describe("lists", () => {
     expect(list({ limit: 0 })).toEqual({ at: [], hasMore: true });
   });
 
-  test("nothing is below a job that is not there", () => {
-    expect(filled().list({ beforeJobId: "j-99" })).toEqual({ at: [], hasMore: false });
+  test("go on below a place where no job is any more, and not below what is no place", () => {
+    const { ids, list } = filled();
+    expect(list({ beforeJobId: `${ids[2]}-7` }).at).toEqual([2, 1, 0]);
+    expect(list({ beforeJobId: "j-99" }).at).toHaveLength(ids.length);
+    expect(list({ beforeJobId: "j-1" })).toEqual({ at: [], hasMore: false });
+    expect(list({ beforeJobId: "mine" })).toEqual({ at: [], hasMore: false });
   });
 });
 
@@ -74,8 +78,12 @@ test("counts name every state", () => {
     cancelled: 0,
     recorded: 0,
     refusedLate: 0,
+    retried: 0,
     attemptsStarted: 0,
     attemptsLost: 0,
+    locksGranted: 0,
+    locksExpired: 0,
+    forgotten: 0,
   });
 });
 
@@ -109,6 +117,7 @@ describe("the hash", () => {
     ["key", { idempotencyKey: "l" }],
     ["trace", { traceparent: "x" }],
     ["lock keys", { lockKeys: ["ab"] }],
+    ["concurrency keys", { concurrencyKeys: [{ key: "ab", limit: 1 }] }],
     ["what was asked for, though it comes to the same", { maxAttempts: 3 }],
   ])("tells another %s", (_, other) => {
     const hashes = [base, { ...base, ...other }].map((spec) => {
@@ -121,19 +130,25 @@ describe("the hash", () => {
 
   test("tells every field of a job, its attempts, receipts and what was asked for", () => {
     const world = new World();
-    const id = world.add({ lockKeys: ["a"], backoff: { initialMs: 1, multiplier: 1, maxMs: 1 } });
+    const concurrencyKeys = [{ key: "c", limit: 2 }];
+    const backoff = { initialMs: 1, multiplier: 1, maxMs: 1, jitter: 0.5 };
+    const id = world.add({ lockKeys: ["a"], concurrencyKeys, backoff });
     const token = world.begin(id);
-    world.fail(id, token);
+    world.fail(id, token, "failed", false);
     world.succeed(id, token);
+    world.retry(id);
+    const next = world.begin(id);
+    world.report(id, next, { progress: bytes(1), lines: ["a"] });
+    world.fail(id, next);
     const [job] = world.ledger.jobs;
     if (job === undefined) throw new Error(`${id} was added`);
-    const parts: object[] = [job, ...job.attempts, ...job.receipts, job.submitted, job.backoff];
-    // Written once, as the job's own; a hash of the copy would tell nothing more.
-    const copied = ["kind", "payload", "priority", "idempotencyKey", "traceparent"];
+    const { terms, past, attempts, receipts, concurrency } = job;
+    const parts: object[] = [job, terms, terms.asked, past, ...attempts, ...receipts, job.backoff];
+    parts.push(concurrency);
+    parts.push(...job.earlierRuns, ...job.logLines);
     const untold: string[] = [];
     for (const part of parts) {
       for (const [name, value] of Object.entries(part)) {
-        if (part === job.submitted && copied.includes(name)) continue;
         if (parts.includes(value)) continue;
         const before = hash(world.ledger);
         Object.assign(part, { [name]: another(value) });
@@ -142,7 +157,7 @@ describe("the hash", () => {
         expect(hash(world.ledger)).toBe(before);
       }
     }
-    expect(parts).toHaveLength(5);
+    expect(parts).toHaveLength(11);
     expect(untold).toEqual([]);
   });
 
@@ -179,7 +194,7 @@ describe("the hash", () => {
 function another(value: unknown): unknown {
   if (typeof value === "number") return value + 1;
   if (typeof value === "string") return `${value}x`;
-  if (Array.isArray(value)) return value.slice(1);
+  if (Array.isArray(value)) return value.length === 0 ? [1] : value.slice(1);
   if (value instanceof Uint8Array) return value.map((byte) => byte + 1);
   // Errors, backoffs and answers may be absent; what is null here is a result or an error.
   return value === null ? { code: "c", message: "m", retryable: true, length: 0 } : null;

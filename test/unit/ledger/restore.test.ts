@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { KeptAttempt, KeptJob } from "../../../ledger/kept-job.ts";
 import { LedgerRestore, type SnapshotRecord, snapshotRecords } from "../../../ledger/ledger.ts";
-import type { SnapshotHead, SnapshotKind } from "../../../ledger/snapshot.ts";
+import { COUNTED_ONLY, type SnapshotHead, type SnapshotKind } from "../../../ledger/snapshot.ts";
 import { changedRecords } from "./changed-records.ts";
 import { restore } from "./restored.ts";
 import { useRoughly } from "./rough-use.ts";
@@ -65,8 +65,10 @@ describe("records", () => {
 
   test("that were changed never give a ledger that breaks the rules, then or later", () => {
     const reached = { refused: 0, taken: 0 };
+    let runs = 0;
     fc.assert(
       fc.property(intents, fc.array(fc.nat(), { minLength: 8 }), intents, (work, picks, more) => {
+        runs += 1;
         const records = [...snapshotRecords(new Run(work).ledger)];
         // What was taken is changed further: two changes may fit where one would show.
         let kept = records;
@@ -84,7 +86,8 @@ describe("records", () => {
       }),
       { numRuns: 200, ...BOUNDS },
     );
-    for (const count of Object.values(reached)) expect(count).toBeGreaterThan(200);
+    // Of as many as there was time for.
+    for (const count of Object.values(reached)) expect(count).toBeGreaterThan(runs);
   });
 });
 
@@ -171,7 +174,8 @@ describe("a record that makes no sense", () => {
   test("a head whose counts are not those of the jobs", () => {
     const [head, ...rest] = snapshotRecords(ledger);
     if (head?.kind !== "head") throw new Error("the head comes first");
-    for (const name of Object.keys(head.counts).filter((one) => one !== "deduplicated")) {
+    const counted = COUNTED_ONLY as readonly string[];
+    for (const name of Object.keys(head.counts).filter((one) => !counted.includes(one))) {
       const counts = { ...head.counts, [name]: 99 };
       expect([name, failureOf([{ ...head, counts }, ...rest])]).toEqual([name, "count"]);
     }
@@ -181,7 +185,7 @@ describe("a record that makes no sense", () => {
     [{ kind: "other" }],
     [{ queue: "other" }],
     [{ maxAttempts: 0 }],
-    [{ backoff: { initialMs: 1, multiplier: 0.5, maxMs: 1 } }],
+    [{ backoff: { initialMs: 1, multiplier: 0.5, maxMs: 1, jitter: 0.5 } }],
   ])("a kind with %j", (change) => {
     const records = [...snapshotRecords(ledger)].map((record) =>
       record.kind === "kind" ? { ...record, latest: { ...record.latest, ...change } } : record,
@@ -254,7 +258,7 @@ describe("a record that makes no sense", () => {
 
   function useUp({ logIndex }: KeptJob): Partial<KeptJob> {
     const times = { startMs: 1, leaseMs: 1, leaseExpiryMs: 2, endMs: 2 };
-    const lost = { ...LOST, worker: "w", startId: "s" };
+    const lost = { ...LOST, worker: "w", startId: "s", run: 1, reports: 0 };
     return { maxAttempts: 1, attempts: [{ ...lost, ...times, token: logIndex + 1 }] };
   }
 

@@ -21,11 +21,16 @@ export class Run {
     }
   }
 
-  /** Workers run whatever is in BullMQ, and time passes, until nothing waits. */
+  /** Workers run whatever is in BullMQ, holders let go, and time passes, until nothing waits. */
   drain(): void {
+    for (const queue of ["*", ...this.ledger.queues.keys()]) {
+      const limits = { runningMax: null, rate: null, waitingMax: null };
+      this.#commitNow({ kind: "set-queue", queue, isPaused: false, ...limits });
+    }
     for (let round = 0; round < 1_000; round++) {
       const job = [...this.ledger.queued][0];
       const live = [...this.ledger.running][0];
+      const lock = [...this.ledger.locks.values()].find(({ state }) => state === "held");
       if (job !== undefined) {
         const start = { jobId: job.id, worker: "w", startId: `d${round}`, leaseMs: 5_000 };
         this.#commitNow({ kind: "start-attempt", ...start });
@@ -33,6 +38,9 @@ export class Run {
         const token = live.currentToken;
         const finish = { jobId: live.id, token, worker: "w", result: bytes(1), error: null };
         this.#commitNow({ kind: "finish-attempt", outcome: "succeeded", ...finish });
+      } else if (lock !== undefined) {
+        const locks = [{ lockId: lock.id, token: lock.token }];
+        this.#commitNow({ kind: "release-locks", locks });
       } else {
         const dueMs = nextDueMs(this.ledger);
         if (dueMs === null) return;

@@ -225,13 +225,12 @@ describe("what a snapshot must not lose (L41)", () => {
     const token = world.begin(holder);
     for (const id of [first, second]) world.start(id);
     world.succeed(holder, token);
-    const newcomer = world.add({ lockKeys: ["a"] });
-    const taken = world.begin(newcomer);
+    const taken = world.begin(second);
     const later = again(world);
     later.start(first);
     expect(later.changes).toEqual([`${first} parked`]);
-    later.succeed(newcomer, taken);
-    expect(later.changes).toEqual([`${newcomer} succeeded`, `${first} unparked`]);
+    later.succeed(second, taken);
+    expect(later.changes).toEqual([`${second} succeeded`, `${first} unparked`]);
   });
 
   test("a claim: a woken job's keys are put by for it, until the claim is over", () => {

@@ -29,10 +29,12 @@ describe("submitting jobs", () => {
       state: "queued",
       queue: "default",
       maxAttempts: 3,
-      backoff: { initialMs: 1_000, multiplier: 2, maxMs: 60_000 },
+      backoff: { initialMs: 1_000, multiplier: 2, maxMs: 60_000, jitter: 0.5 },
       dispatch: 1,
       logIndex: 2,
       changeIndex: 2,
+      scheduleId: "",
+      slotMs: 0,
       createdMs: START_MS,
       runAtMs: START_MS,
       attempts: [],
@@ -43,7 +45,7 @@ describe("submitting jobs", () => {
 
   test("what a job says for itself goes before the kind's defaults", () => {
     const world = new World();
-    const backoff = { initialMs: 5, multiplier: 1, maxMs: 5 };
+    const backoff = { initialMs: 5, multiplier: 1, maxMs: 5, jitter: 0.5 };
     const id = world.add({ maxAttempts: 7, attemptTimeoutMs: 70, backoff, priority: 9 });
     expect(world.job(id)).toMatchObject({
       maxAttempts: 7,

@@ -3,13 +3,24 @@
 // Guarantees: indexes rise by one; time moves only by `at`; every command is kept, so that a test
 // can replay the log into another ledger.
 
-import type { Command, CommandBody, JobSpec, Kind } from "../../../ledger/command.ts";
+import type {
+  AttemptReport,
+  Command,
+  CommandBody,
+  JobSpec,
+  Kind,
+} from "../../../ledger/command.ts";
 import type { Job } from "../../../ledger/job.ts";
 import { apply, createLedger, getJob, type Ledger } from "../../../ledger/ledger.ts";
-import type { Applied, Result } from "../../../ledger/result.ts";
+import type { Applied, LockStanding, Result } from "../../../ledger/result.ts";
+import type { ScheduleRule } from "../../../ledger/schedule.ts";
+import { ledgerSpec } from "../../support/ledger-spec.ts";
 
 export const START_MS = 1_700_000_000_000;
 export const LEASE_MS = 10_000;
+export const TTL_MS = 5_000;
+
+type AcquireLock = Extract<CommandBody, { kind: "acquire-lock" }>;
 
 export function bytes(value: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
@@ -20,26 +31,29 @@ export function kindOf(overrides: Partial<Kind> = {}): Kind {
     kind: "mail",
     queue: "default",
     maxAttempts: 3,
-    backoff: { initialMs: 1_000, multiplier: 2, maxMs: 60_000 },
+    backoff: { initialMs: 1_000, multiplier: 2, maxMs: 60_000, jitter: 0.5 },
     attemptTimeoutMs: 0,
+    totalTimeoutMs: 0,
     lockTemplates: [],
+    concurrencyTemplates: [],
     ...overrides,
   };
 }
 
 export function specOf(overrides: Partial<JobSpec> = {}): JobSpec {
+  return ledgerSpec({ payload: bytes({ to: "ada" }), ...overrides });
+}
+
+export function ruleOf(overrides: Partial<ScheduleRule> = {}): ScheduleRule {
   return {
-    kind: "mail",
-    queue: "",
-    payload: bytes({ to: "ada" }),
-    priority: 0,
-    runAtMs: 0,
-    maxAttempts: 0,
-    backoff: null,
-    attemptTimeoutMs: 0,
-    lockKeys: [],
-    idempotencyKey: "",
-    traceparent: "",
+    cron: "",
+    timeZone: "UTC",
+    intervalMs: 0,
+    startMs: 0,
+    endMs: 0,
+    overlap: "skip",
+    missed: "skip",
+    missedAfterMs: 30_000,
     ...overrides,
   };
 }
@@ -49,6 +63,8 @@ export class World {
   readonly log: { readonly index: number; readonly command: Command }[] = [];
   /** What the last command changed, as "job event". */
   changes: string[] = [];
+  /** As "lock event". */
+  lockChanges: string[] = [];
   nowMs = START_MS;
   random = 0;
   #starts = 0;
@@ -83,6 +99,7 @@ export class World {
     this.log.push({ index: this.log.length + 1, command });
     const applied: Applied = apply(this.ledger, this.log.length, command);
     this.changes = applied.changes.map(({ job, event }) => `${job.id} ${event}`);
+    this.lockChanges = applied.lockChanges.map(({ lock, event }) => `${lock.id} ${event}`);
     return applied.result;
   }
 
@@ -132,6 +149,38 @@ export class World {
 
   cancel(jobId: string, reason = ""): Result {
     return this.commit({ kind: "cancel-job", jobId, reason });
+  }
+
+  retry(jobId: string, requestId = ""): Result {
+    return this.commit({ kind: "retry-job", jobId, requestId });
+  }
+
+  report(jobId: string, token: number, change: Partial<AttemptReport> = {}): Result {
+    const { lines = [] } = change;
+    const nothing = { sequence: 1, progress: null, lines, lineCount: lines.length };
+    const reports = [{ jobId, token, ...nothing, ...change }];
+    return this.commit({ kind: "report-progress", worker: "w1", reports });
+  }
+  /** How a lock that is asked for stands. */
+  acquire(lockKeys: readonly string[], more: Partial<AcquireLock> = {}): LockStanding {
+    const requestId = `r-${this.index}`;
+    const ask = { lockKeys, owner: "o", requestId, ttlMs: TTL_MS, waitMs: 0, ...more };
+    return this.#standing({ kind: "acquire-lock", ...ask });
+  }
+
+  keep(lockId: string, token: number): LockStanding {
+    return this.#standing({ kind: "renew-locks", locks: [{ lockId, token }] });
+  }
+
+  letGo(lockId: string, token: number): LockStanding {
+    return this.#standing({ kind: "release-locks", locks: [{ lockId, token }] });
+  }
+
+  #standing(body: CommandBody): LockStanding {
+    const result = this.commit(body);
+    const standing = result.kind === "locks" ? result.standings[0] : undefined;
+    if (standing === undefined) throw new Error(`refused: ${JSON.stringify(result)}`);
+    return standing;
   }
 
   tick(): Result {

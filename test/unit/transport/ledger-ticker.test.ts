@@ -50,12 +50,12 @@ test("a tick is proposed when something is due, and the next one when that has e
   pass(4_000);
   for (let count = 0; count < 3; count += 1) ticker.advance(ledger);
   expect(proposed).toEqual([{ kind: "tick" }]);
-  ticker.ended();
+  ticker.applied("tick");
   ticker.advance(ledger);
   expect(proposed).toHaveLength(2);
   // It has done its work: nothing is due any more.
   apply(ledger, 3, { timeMs: 5_000, random: 3, body: { kind: "tick" } });
-  ticker.ended();
+  ticker.applied("tick");
   ticker.advance(ledger);
   expect(proposed).toHaveLength(2);
 });
@@ -77,7 +77,45 @@ test("a wall clock that leapt forward is told of before the tick, once", () => {
   wallMs += 3_600_000;
   ticker.advance(ledger);
   expect(proposed).toEqual([{ kind: "open-term", leader: "n1" }, { kind: "tick" }]);
-  ticker.ended();
+  ticker.applied("tick");
   ticker.advance(ledger);
   expect(proposed.map(({ kind }) => kind)).toEqual(["open-term", "tick", "tick"]);
+});
+
+test("finished jobs are forgotten when they are too old or too many, one command at a time", () => {
+  const forgotten = (): CommandBody[] => proposed.filter(({ kind }) => kind === "forget-jobs");
+  const retention = { ageMs: 60_000, jobsMax: 1, spareMs: 10_000, keyMs: 0 };
+  const propose = (body: CommandBody): number => proposed.push(body);
+  const clock = new LeaderClock(() => ledger.clockMs, {
+    wallMs: () => wallMs,
+    monotonicMs: () => nowMs,
+  });
+  ticker = new LedgerTicker({ nodeName: "n1", clock, propose, retention });
+  const cancel = (jobId: string): CommandBody => ({ kind: "cancel-job", jobId, reason: "" });
+  const bodies = [submission(), submission(), cancel("j-2"), cancel("j-3")];
+  bodies.forEach((body, at) => {
+    apply(ledger, at + 2, { timeMs: 1_000, random: 2, body });
+  });
+  // There are too many, but they have just ended.
+  pass(10_000);
+  ticker.advance(ledger);
+  expect(forgotten()).toEqual([]);
+  pass(1);
+  for (let count = 0; count < 3; count += 1) ticker.advance(ledger);
+  const [body] = forgotten();
+  expect(forgotten()).toHaveLength(1);
+  expect(body).toMatchObject({ endedBeforeMs: 0, keptMax: 1, spareBeforeMs: 1_001 });
+  if (body === undefined) throw new Error("one was proposed");
+  apply(ledger, 6, { timeMs: wallMs, random: 3, body });
+  ticker.applied("forget-jobs");
+  expect([...ledger.jobs].map(({ id }) => id)).toEqual(["j-3"]);
+  ticker.advance(ledger);
+  expect(forgotten()).toHaveLength(1);
+  // The other one has its age; the command is refused, and proposed again.
+  pass(50_000);
+  ticker.advance(ledger);
+  expect(forgotten()).toHaveLength(2);
+  ticker.refused(proposed.length);
+  ticker.advance(ledger);
+  expect(forgotten()).toHaveLength(3);
 });

@@ -14,6 +14,7 @@ import {
   NAME_LENGTH_MAX,
 } from "../../../transport/limit.ts";
 import { logEntryOf } from "../../../transport/log-entry.ts";
+import { ledgerSpec } from "../../support/ledger-spec.ts";
 import { wildCommand } from "../ledger/wild-command.ts";
 
 const SECRET = "hunter2-in-a-payload";
@@ -31,20 +32,7 @@ function shown(body: CommandBody): LogEntry {
 }
 
 function spec(change: Partial<JobSpec> = {}): JobSpec {
-  return {
-    kind: "greet",
-    queue: "",
-    payload: SECRET_BYTES,
-    priority: 0,
-    runAtMs: 0,
-    maxAttempts: 0,
-    backoff: null,
-    attemptTimeoutMs: 0,
-    lockKeys: [],
-    idempotencyKey: "",
-    traceparent: "",
-    ...change,
-  };
+  return ledgerSpec({ kind: "greet", payload: SECRET_BYTES, ...change });
 }
 
 describe("an entry", () => {
@@ -120,6 +108,27 @@ describe("an entry", () => {
     expect(JSON.parse(failure.detail)).toMatchObject({ error: "Refused", retryable: false });
     expect(failure.detail).not.toContain(SECRET);
   });
+
+  test("of a report of progress tells whose it is and how much, not what", () => {
+    const report = { jobId: "j-1", token: 9, sequence: 2, lines: [SECRET], lineCount: 3 };
+    const reports = [{ ...report, progress: SECRET_BYTES }];
+    const { detail } = shown({ kind: "report-progress", worker: "w1", reports });
+    expect(JSON.parse(detail)).toEqual({
+      ...{ worker: "w1", count: 1 },
+      reports: [{ jobId: "j-1", token: 9, progressBytes: SECRET_BYTES.byteLength, lines: 3 }],
+    });
+  });
+
+  test("of a bulk retry tells the filter, and where it begins", () => {
+    const filter = { state: "failed", kind: "greet", queue: "", errorCode: "E" } as const;
+    const times = { createdFromMs: 0, createdBeforeMs: 99 };
+    const piece = { requestId: "r", fromNumber: 5, retriesMax: 10 };
+    const { detail } = shown({ kind: "retry-jobs", filter: { ...filter, ...times }, ...piece });
+    expect(JSON.parse(detail)).toEqual({
+      ...{ state: "failed", kind: "greet", errorCode: "E", createdBeforeMs: "99" },
+      ...{ fromNumber: 5, requestId: "r" },
+    });
+  });
 });
 
 test("the longest batch is cut to what fits a message, and says what is left out", () => {
@@ -142,6 +151,11 @@ function withSecret({ timeMs, random, body }: Command): Command {
     case "submit-jobs": {
       const jobs = body.jobs.map((job) => ({ ...job, payload: SECRET_BYTES }));
       return { timeMs, random, body: { ...body, jobs } };
+    }
+    case "report-progress": {
+      const secret = { progress: SECRET_BYTES, lines: [SECRET] };
+      const reports = body.reports.map((report) => ({ ...report, ...secret }));
+      return { timeMs, random, body: { ...body, reports } };
     }
     case "finish-attempt": {
       const result = body.outcome === "succeeded" ? SECRET_BYTES : null;

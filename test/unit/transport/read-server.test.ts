@@ -23,7 +23,7 @@ const ANY = JobState.JOB_STATE_UNSPECIFIED;
 
 /** Jobs that have failed often, each time with as much to say as is allowed. */
 function wordyWorld(jobCount: number): { world: World; jobIds: string[] } {
-  const backoff = { initialMs: 0, multiplier: 1, maxMs: 0 };
+  const backoff = { initialMs: 0, multiplier: 1, maxMs: 0, jitter: 0.5 };
   const world = new World([kindOf({ maxAttempts: ATTEMPTS, backoff })]);
   const message = "語".repeat(ERROR_MESSAGE_LENGTH_MAX);
   const jobIds = Array.from({ length: jobCount }, () => world.add());

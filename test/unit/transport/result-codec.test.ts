@@ -5,8 +5,8 @@ import type { AttemptOutcome, Job, JobState } from "../../../ledger/job.ts";
 import type { Result } from "../../../ledger/result.ts";
 import { Applied } from "../../../protos/gen/node/v1/exchange.ts";
 import { Job as WireJob } from "../../../protos/gen/quorumq/v1/job.ts";
+import { CHILD_ERROR_LENGTH_MAX, CHILD_RESULTS_BYTES_MAX } from "../../../transport/limit.ts";
 import {
-  durationOf,
   fromWireOutcome,
   fromWireState,
   toWireApplied,
@@ -14,6 +14,7 @@ import {
   toWireOutcome,
   toWireState,
 } from "../../../transport/result-codec.ts";
+import { durationOf } from "../../../transport/wire-value.ts";
 
 const STATES: readonly JobState[] = [
   "scheduled",
@@ -35,6 +36,9 @@ const OUTCOMES: readonly AttemptOutcome[] = [
 ];
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 
+const LARGE = Buffer.alloc(CHILD_RESULTS_BYTES_MAX, 0x31);
+const LONG_ERROR = { code: "E", message: "m".repeat(3_000), retryable: false };
+
 function job(change: Partial<Job> = {}): Job {
   const error = { code: "E", message: "m", retryable: true };
   return {
@@ -44,11 +48,22 @@ function job(change: Partial<Job> = {}): Job {
     payload: Buffer.from("1"),
     priority: 3,
     maxAttempts: 5,
-    backoff: { initialMs: 1_500, multiplier: 2, maxMs: 60_000 },
+    backoff: { initialMs: 1_500, multiplier: 2, maxMs: 60_000, jitter: 0.5 },
     attemptTimeoutMs: 2_250,
+    totalTimeoutMs: 3_500,
+    deadlineMs: 4_500,
+    run: 2,
+    earlierRuns: [{ state: "failed", error, endMs: 1_100, retryId: "r" }],
+    progress: Buffer.from("50"),
+    progressMs: 2_100,
+    logLines: [{ attempt: 1, timeMs: 2_200, text: "half" }],
+    logLineCount: 7,
     lockKeys: ["a", "b"],
+    concurrencyKeys: [{ key: "c", limit: 3 }],
     idempotencyKey: "key",
     traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01`,
+    scheduleId: "nightly",
+    slotMs: 900,
     createdMs: 1_000,
     logIndex: 7,
     state: "failed",
@@ -56,10 +71,12 @@ function job(change: Partial<Job> = {}): Job {
     changeIndex: 12,
     dispatch: 2,
     parkedFor: "a",
+    waitsAt: "queue",
     attemptsUsed: 1,
     attempts: [
       {
         number: 1,
+        run: 1,
         worker: "w1",
         token: 9,
         startId: "s",
@@ -76,6 +93,10 @@ function job(change: Partial<Job> = {}): Job {
     endMs: 3_001,
     receipts: [{ token: 8, currentToken: 9, worker: "w0", tried: "succeeded", refusedMs: 2_500 }],
     refusedCount: 4,
+    parentJobId: "j-6",
+    childJobIds: ["j-7-2", "j-7-3"],
+    onChildFailure: "run-parent",
+    pendingChildCount: 1,
     ...change,
   };
 }
@@ -99,9 +120,27 @@ describe("a job on the wire", () => {
         initial: { seconds: 1, nanos: 500_000_000 },
         multiplier: 2,
         max: { seconds: 60, nanos: 0 },
+        jitter: 0.5,
       },
       attemptTimeout: { seconds: 2, nanos: 250_000_000 },
+      totalTimeout: { seconds: 3, nanos: 500_000_000 },
+      deadlineTime: new Date(4_500),
+      run: 2,
+      earlierRuns: [
+        {
+          run: 1,
+          state: 5,
+          error: { code: "E", message: "m", retryable: true },
+          endTime: new Date(1_100),
+        },
+      ],
+      progress: Buffer.from("50"),
+      progressTime: new Date(2_100),
+      logLines: [{ time: new Date(2_200), attempt: 1, text: "half" }],
+      logLineCount: 7,
       lockKeys: ["a", "b"],
+      concurrencyKeys: [{ key: "c", limit: 3 }],
+      heldBackBy: "queue",
       idempotencyKey: "key",
       result: Buffer.from('{"ok":1}'),
       error: { code: "E", message: "m", retryable: true },
@@ -114,6 +153,7 @@ describe("a job on the wire", () => {
           endTime: new Date(3_001),
           outcome: 3,
           error: { code: "E", message: "m", retryable: true },
+          run: 1,
         },
       ],
       createTime: new Date(1_000),
@@ -132,12 +172,19 @@ describe("a job on the wire", () => {
       ],
       refusedCount: 4,
       waitingForLock: "a",
+      scheduleId: "nightly",
+      slotTime: new Date(900),
+      parentJobId: "j-6",
+      childJobIds: ["j-7-2", "j-7-3"],
+      onChildFailure: 2,
+      pendingChildCount: 1,
     });
   });
 
   test("leaves out in a list what may be large", () => {
-    const { payload, result } = throughWire(job(), false);
-    expect([payload.length, result.length]).toEqual([0, 0]);
+    const { payload, result, progress, logLines, childJobIds } = throughWire(job(), false);
+    const lists = [payload, result, progress, logLines, childJobIds];
+    expect(lists.map(({ length }) => length)).toEqual([0, 0, 0, 0, 0]);
   });
 
   test("has no times and no limit where the ledger has none", () => {
@@ -146,10 +193,11 @@ describe("a job on the wire", () => {
   });
 
   test("shares no memory with the ledger's", () => {
-    const original = job();
+    const attempts = [...job().attempts];
+    const original = job({ attempts });
     const wire = toWireJob(original, { hasBodies: true });
     original.payload[0] = 0x39;
-    original.attempts.length = 0;
+    attempts.length = 0;
     expect(wire.payload.toString()).toBe("1");
     expect(wire.attempts).toHaveLength(1);
   });
@@ -177,7 +225,17 @@ describe("results on the wire", () => {
       { reason: 2, position: 2, value: "q", jobId: "" },
     ],
     [
-      { kind: "started", token: 9, number: 2, job: job() },
+      {
+        kind: "started",
+        token: 9,
+        number: 2,
+        job: job(),
+        children: [
+          job({ id: "j-7-2", state: "succeeded", error: null }),
+          job({ id: "j-7-3", state: "succeeded", error: null, result: LARGE }),
+          job({ id: "j-7-4", result: null, error: LONG_ERROR }),
+        ],
+      },
       "started",
       {
         token: 9,
@@ -189,6 +247,36 @@ describe("results on the wire", () => {
         maxAttempts: 5,
         attemptTimeoutMs: 2_250,
         traceparent: job().traceparent,
+        scheduleId: "nightly",
+        slotMs: 900,
+        deadlineInMs: 2_500,
+        run: 2,
+        children: [
+          {
+            jobId: "j-7-2",
+            kind: "greet",
+            state: 4,
+            result: Buffer.from('{"ok":1}'),
+            error: undefined,
+            isResultLeftOut: false,
+          },
+          {
+            jobId: "j-7-3",
+            kind: "greet",
+            state: 4,
+            result: Buffer.alloc(0),
+            error: undefined,
+            isResultLeftOut: true,
+          },
+          {
+            jobId: "j-7-4",
+            kind: "greet",
+            state: 5,
+            result: Buffer.alloc(0),
+            error: { ...LONG_ERROR, message: LONG_ERROR.message.slice(0, CHILD_ERROR_LENGTH_MAX) },
+            isResultLeftOut: false,
+          },
+        ],
       },
     ],
     [
@@ -213,7 +301,26 @@ describe("results on the wire", () => {
       { job: toWireJob(job(), { hasBodies: true }) },
     ],
     [{ kind: "cancel-refused", state: "succeeded" }, "cancelRefused", { state: 4 }],
+    [
+      { kind: "reported", stale: [{ kind: "fenced", ...fenced }] },
+      "reported",
+      { stale: [{ ...fenced, state: 2 }] },
+    ],
+    [{ kind: "retried", job: job() }, "retried", { job: toWireJob(job(), { hasBodies: true }) }],
+    [{ kind: "retry-refused", state: "succeeded" }, "retryRefused", { state: 4 }],
+    [
+      { kind: "retried-jobs", retriedCount: 3, nextNumber: 7 },
+      "retriedJobs",
+      { retriedCount: 3, nextNumber: 7 },
+    ],
     [{ kind: "job-not-found", jobId: "j-9" }, "jobNotFound", { jobId: "j-9" }],
+    [
+      { kind: "schedule-refused", reason: "too-many", value: "10000" },
+      "scheduleRefused",
+      { reason: 2, value: "10000" },
+    ],
+    [{ kind: "schedule-deleted", hasExisted: true }, "scheduleDeleted", { hasExisted: true }],
+    [{ kind: "schedule-not-found", scheduleId: "s" }, "scheduleNotFound", { scheduleId: "s" }],
     [{ kind: "done" }, "done", {}],
   ])("carry %j", (result, $case, value) => {
     const wire = Applied.decode(Applied.encode(toWireApplied(42, result)).finish());

@@ -3,21 +3,30 @@
 // Guarantees: nothing of the hand-written codec is used, so that the two can be compared.
 
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { JobError } from "../../../ledger/job.ts";
+import type { Backoff, JobError } from "../../../ledger/job.ts";
 import type { KeptAttempt, KeptJob } from "../../../ledger/kept-job.ts";
+import type { KeptLock } from "../../../ledger/kept-lock.ts";
 import type { SnapshotRecord } from "../../../ledger/snapshot.ts";
+import type { Backoff as WireBackoff } from "../../../protos/gen/ledger/v1/command.ts";
+import { LockEnd, LockState, type SnapshotLock } from "../../../protos/gen/ledger/v1/lock.ts";
 import {
   AttemptOutcome,
   JobState,
   type SnapshotAttempt,
   type SnapshotJob,
+  Tried,
   type SnapshotRecord as WireRecord,
 } from "../../../protos/gen/ledger/v1/snapshot.ts";
+import { toWireSpec } from "../../../transport/command-codec.ts";
+import { ruleToLog } from "../../../transport/schedule-codec.ts";
 
-export const HEADER = Buffer.from("QQLEDGR\u0001", "latin1");
+export const HEADER = Buffer.from("QQLEDGR\u0002", "latin1");
 
 const STATES = JobState as unknown as Readonly<Record<string, JobState>>;
+const TRIED = Tried as unknown as Readonly<Record<string, Tried>>;
 const OUTCOMES = AttemptOutcome as unknown as Readonly<Record<string, AttemptOutcome>>;
+const LOCK_STATES = LockState as unknown as Readonly<Record<string, LockState>>;
+const LOCK_ENDS = LockEnd as unknown as Readonly<Record<string, LockEnd>>;
 
 /** The records of a file, the trailer with them, each without its length. */
 export function framesOf(file: Uint8Array): Buffer[] {
@@ -45,19 +54,57 @@ export function wireOf(record: SnapshotRecord): WireRecord {
   switch (record.kind) {
     case "head": {
       const { kind: _, ...head } = record;
-      return { record: { $case: "head", value: head } };
+      return { record: { $case: "head", value: { ...head, keysDue: [...head.keysDue] } } };
     }
     case "kind": {
       const { latest, queues } = record;
       const lockTemplates = [...latest.lockTemplates];
-      const value = { latest: { ...latest, lockTemplates }, queues: [...queues] };
+      const backoff = backoffOf(latest.backoff);
+      const concurrencyTemplates = [...latest.concurrencyTemplates];
+      const defaults = { ...latest, backoff, lockTemplates, concurrencyTemplates };
+      const value = { latest: defaults, queues: [...queues] };
       return { record: { $case: "kind", value } };
+    }
+    case "queue-limits": {
+      const { name, isPaused, limits, recentStarts } = record;
+      const value = { name, isPaused, ...limits, recentStarts: [...recentStarts] };
+      return { record: { $case: "queueLimits", value } };
+    }
+    case "schedule": {
+      const { rule, job, pending } = record.schedule;
+      const value = {
+        ...record.schedule,
+        rule: ruleToLog(rule),
+        job: toWireSpec(job),
+        pending: [...pending],
+      };
+      return { record: { $case: "schedule", value } };
     }
     case "job":
       return { record: { $case: "job", value: jobOf(record.job) } };
     case "queue":
       return { record: { $case: "queue", value: { numbers: [...record.numbers] } } };
+    case "lock":
+      return { record: { $case: "lock", value: lockOf(record.lock) } };
+    case "forgotten-key":
+      return {
+        record: {
+          $case: "forgottenKey",
+          value: { ...record.forgotten, members: [...record.forgotten.members] },
+        },
+      };
   }
+}
+
+function lockOf(lock: KeptLock): SnapshotLock {
+  const state = LOCK_STATES[`LOCK_STATE_${lock.state.toUpperCase()}`];
+  const end = LOCK_ENDS[`LOCK_END_${lock.end?.toUpperCase().replace("-", "_")}`];
+  return {
+    ...lock,
+    lockKeys: [...lock.lockKeys],
+    state: state ?? LockState.LOCK_STATE_UNSPECIFIED,
+    end: end ?? LockEnd.LOCK_END_UNSPECIFIED,
+  };
 }
 
 function jobOf(job: KeptJob): SnapshotJob {
@@ -68,10 +115,22 @@ function jobOf(job: KeptJob): SnapshotJob {
     result: job.result === null ? undefined : Buffer.from(job.result),
     error: errorOf(job.error),
     lockKeys: [...job.lockKeys],
+    concurrencyKeys: [...job.concurrencyKeys],
+    childPositions: [...job.childPositions],
+    onChildFailure: job.onChildFailure === "run-parent" ? 2 : 0,
     state: stateOf(job.state),
     attempts: job.attempts.map(attemptOf),
-    receipts: job.receipts.map((one) => ({ ...one, tried: outcomeOf(one.tried) })),
-    asked: { ...asked, backoff: asked.backoff ?? undefined, lockKeys: [...asked.lockKeys] },
+    backoff: backoffOf(job.backoff),
+    receipts: job.receipts.map((one) => ({ ...one, tried: triedOf(one.tried) })),
+    asked: {
+      ...asked,
+      backoff: asked.backoff === null ? undefined : backoffOf(asked.backoff),
+      lockKeys: [...asked.lockKeys],
+      concurrencyKeys: [...asked.concurrencyKeys],
+    },
+    earlierRuns: job.earlierRuns.map((run) => ({ ...run, state: stateOf(run.state) })),
+    progress: job.progress === null ? undefined : Buffer.from(job.progress),
+    logLines: [...job.logLines],
   };
 }
 
@@ -84,6 +143,15 @@ function attemptOf(attempt: KeptAttempt): SnapshotAttempt {
     error: errorOf(attempt.error),
     answer: answer === null ? undefined : { state, nextAttemptMs: answer.nextAttemptMs },
   };
+}
+
+/** The usual jitter is not written. */
+function backoffOf({ jitter, ...backoff }: Backoff): WireBackoff {
+  return { ...backoff, jitter: jitter === 0.5 ? undefined : jitter };
+}
+
+function triedOf(tried: string): Tried {
+  return TRIED[`TRIED_${tried.toUpperCase().replace("-", "_")}`] ?? Tried.TRIED_UNSPECIFIED;
 }
 
 function errorOf(error: JobError | null): JobError | undefined {

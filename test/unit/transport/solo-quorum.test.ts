@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { CommandBody } from "../../../ledger/command.ts";
 import type { JobEvent } from "../../../transport/quorum.ts";
+import { ledgerSpec } from "../../support/ledger-spec.ts";
 import { SoloQuorum } from "../../support/solo-quorum.ts";
 
 const CALL = { timeoutMs: 1_000, traceparent: "" };
@@ -13,29 +14,17 @@ const KIND: CommandBody = {
       kind: "greet",
       queue: "main",
       maxAttempts: 2,
-      backoff: { initialMs: 1_000, multiplier: 2, maxMs: 10_000 },
+      backoff: { initialMs: 1_000, multiplier: 2, maxMs: 10_000, jitter: 0.5 },
       attemptTimeoutMs: 0,
+      totalTimeoutMs: 0,
       lockTemplates: [],
+      concurrencyTemplates: [],
     },
   ],
 };
 const SUBMIT: CommandBody = {
   kind: "submit-jobs",
-  jobs: [
-    {
-      kind: "greet",
-      queue: "",
-      payload: Buffer.from("null"),
-      priority: 0,
-      runAtMs: 0,
-      maxAttempts: 0,
-      backoff: null,
-      attemptTimeoutMs: 0,
-      lockKeys: [],
-      idempotencyKey: "",
-      traceparent: "",
-    },
-  ],
+  jobs: [ledgerSpec({ kind: "greet", payload: Buffer.from("null") })],
 };
 
 let solo: SoloQuorum;

@@ -72,6 +72,7 @@ describe("a definition", () => {
       retry: { maxAttempts: 3, backoff: { initialMs: 1_000, multiplier: 2, maxMs: 60_000 } },
       timeoutMs: 0,
       lockTemplates: [],
+      concurrencyTemplates: [],
     });
   });
 

@@ -16,6 +16,10 @@ class SwitchableQueue implements JobQueue {
   readonly #readyListeners = new Set<() => void>();
   readonly #addListeners = new Set<() => void>();
 
+  addMissing(jobs: readonly DueJob[]): Promise<AddOutcome> {
+    return this.addMany(jobs);
+  }
+
   addMany(jobs: readonly DueJob[]): Promise<AddOutcome> {
     if (!this.#isReady) return Promise.resolve({ kind: "unreachable", cause: "off" });
     this.batches.push(jobs.map(({ jobId }) => jobId));
@@ -87,7 +91,7 @@ function setUp(reconcileMs = EVERY_MS) {
   function apply(id: string, more: Partial<QueuedJob> = {}): void {
     const job: QueuedJob = {
       ...{ id, dispatch: 1, kind: "k", queue: "q", priority: 0, traceparent: "" },
-      ...{ state: "queued", parkedFor: "" },
+      ...{ state: "queued", parkedFor: "", waitsAt: "" },
       ...more,
     };
     ledger.set(id, job);
@@ -178,7 +182,7 @@ describe("when leadership changes", () => {
     // Whatever the old one had left to do would be done before the new one's first job.
     next.start();
     const job = { id: "j-3", dispatch: 1, kind: "k", queue: "q", priority: 0, traceparent: "" };
-    const queued = { ...job, state: "queued", parkedFor: "" } as Job;
+    const queued = { ...job, state: "queued", parkedFor: "", waitsAt: "" } as Job;
     next.changed([{ index: 1, event: "queued", job: queued }]);
     await queue.holds(1);
     next.stop();

@@ -6,6 +6,11 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { ChildFailurePolicy } from "./family.ts";
+import { ReportProgress, RetryJob, RetryJobs } from "./jobs.ts";
+import { AcquireLock, ReleaseLocks, RenewLocks } from "./lock.ts";
+import { ConcurrencyKey, DrainQueue, SetQueue } from "./queue.ts";
+import { ScheduleRule, ScheduleTick } from "./schedule.ts";
 
 export const protobufPackage = "ledger.v1";
 
@@ -46,6 +51,19 @@ export interface Command {
     | { $case: "tick"; value: Tick }
     | { $case: "openTerm"; value: OpenTerm }
     | { $case: "checkpoint"; value: Checkpoint }
+    | { $case: "reportProgress"; value: ReportProgress }
+    | { $case: "retryJob"; value: RetryJob }
+    | { $case: "retryJobs"; value: RetryJobs }
+    | { $case: "setQueue"; value: SetQueue }
+    | { $case: "drainQueue"; value: DrainQueue }
+    | { $case: "createSchedule"; value: CreateSchedule }
+    | { $case: "deleteSchedule"; value: DeleteSchedule }
+    | { $case: "setSchedulePaused"; value: SetSchedulePaused }
+    | { $case: "tickSchedules"; value: TickSchedules }
+    | { $case: "acquireLock"; value: AcquireLock }
+    | { $case: "renewLocks"; value: RenewLocks }
+    | { $case: "releaseLocks"; value: ReleaseLocks }
+    | { $case: "forgetJobs"; value: ForgetJobs }
     | undefined;
 }
 
@@ -53,10 +71,25 @@ export interface Command {
 export interface Checkpoint {
 }
 
+/** Some finished jobs are forgotten, those that ended first, and some keys that outlived theirs. */
+export interface ForgetJobs {
+  /** Jobs that ended before, in Unix milliseconds. 0: none for its age. */
+  endedBeforeMs: number;
+  /** Beyond so many, too, but none that ended at spare_before_ms or later. */
+  keptMax: number;
+  spareBeforeMs: number;
+  /** How long an idempotency key stays, from the end of its job. */
+  keyMs: number;
+  /** At most so many jobs and so many keys. */
+  limit: number;
+}
+
 export interface Backoff {
   initialMs: number;
   multiplier: number;
   maxMs: number;
+  /** The share of the delay that is random, 0 to 1; absent 0.5. */
+  jitter?: number | undefined;
 }
 
 export interface JobSpec {
@@ -77,6 +110,13 @@ export interface JobSpec {
   idempotencyKey: string;
   /** W3C trace context of the submission: the parent of every span that the job causes. */
   traceparent: string;
+  /** 0: the kind's default. */
+  totalTimeoutMs: number;
+  /** The place, from 1, of its parent among the jobs of the command, which stands before it. 0: none. */
+  parent: number;
+  /** Unspecified: fail the parent. */
+  onChildFailure: ChildFailurePolicy;
+  concurrencyKeys: ConcurrencyKey[];
 }
 
 /** One job, or several that are accepted or refused together. */
@@ -137,6 +177,10 @@ export interface Kind {
   attemptTimeoutMs: number;
   /** Templates such as account:{accountId}, filled from the payload's top-level fields. */
   lockTemplates: string[];
+  /** From acceptance to the end; 0: no limit. */
+  totalTimeoutMs: number;
+  /** Filled as the lock templates are. */
+  concurrencyTemplates: ConcurrencyKey[];
 }
 
 /** Brings the ledger's clock forward: due jobs are queued, overdue attempts ended. */
@@ -149,6 +193,30 @@ export interface Tick {
  */
 export interface OpenTerm {
   leader: string;
+}
+
+/** The same again changes nothing; another one under the same id is refused. */
+export interface CreateSchedule {
+  scheduleId: string;
+  rule:
+    | ScheduleRule
+    | undefined;
+  /** Made anew for each slot. */
+  job: JobSpec | undefined;
+}
+
+export interface DeleteSchedule {
+  scheduleId: string;
+}
+
+export interface SetSchedulePaused {
+  scheduleId: string;
+  isPaused: boolean;
+}
+
+/** The leader's own: slots that its calendar says have come. */
+export interface TickSchedules {
+  ticks: ScheduleTick[];
 }
 
 function createBaseCommand(): Command {
@@ -190,6 +258,45 @@ export const Command: MessageFns<Command> = {
         break;
       case "checkpoint":
         Checkpoint.encode(message.command.value, writer.uint32(90).fork()).join();
+        break;
+      case "reportProgress":
+        ReportProgress.encode(message.command.value, writer.uint32(98).fork()).join();
+        break;
+      case "retryJob":
+        RetryJob.encode(message.command.value, writer.uint32(106).fork()).join();
+        break;
+      case "retryJobs":
+        RetryJobs.encode(message.command.value, writer.uint32(114).fork()).join();
+        break;
+      case "setQueue":
+        SetQueue.encode(message.command.value, writer.uint32(130).fork()).join();
+        break;
+      case "drainQueue":
+        DrainQueue.encode(message.command.value, writer.uint32(138).fork()).join();
+        break;
+      case "createSchedule":
+        CreateSchedule.encode(message.command.value, writer.uint32(162).fork()).join();
+        break;
+      case "deleteSchedule":
+        DeleteSchedule.encode(message.command.value, writer.uint32(170).fork()).join();
+        break;
+      case "setSchedulePaused":
+        SetSchedulePaused.encode(message.command.value, writer.uint32(178).fork()).join();
+        break;
+      case "tickSchedules":
+        TickSchedules.encode(message.command.value, writer.uint32(186).fork()).join();
+        break;
+      case "acquireLock":
+        AcquireLock.encode(message.command.value, writer.uint32(194).fork()).join();
+        break;
+      case "renewLocks":
+        RenewLocks.encode(message.command.value, writer.uint32(202).fork()).join();
+        break;
+      case "releaseLocks":
+        ReleaseLocks.encode(message.command.value, writer.uint32(210).fork()).join();
+        break;
+      case "forgetJobs":
+        ForgetJobs.encode(message.command.value, writer.uint32(242).fork()).join();
         break;
     }
     return writer;
@@ -296,6 +403,110 @@ export const Command: MessageFns<Command> = {
             message.command = { $case: "checkpoint", value: Checkpoint.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.command = { $case: "reportProgress", value: ReportProgress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.command = { $case: "retryJob", value: RetryJob.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.command = { $case: "retryJobs", value: RetryJobs.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.command = { $case: "setQueue", value: SetQueue.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.command = { $case: "drainQueue", value: DrainQueue.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.command = { $case: "createSchedule", value: CreateSchedule.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.command = { $case: "deleteSchedule", value: DeleteSchedule.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.command = { $case: "setSchedulePaused", value: SetSchedulePaused.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.command = { $case: "tickSchedules", value: TickSchedules.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.command = { $case: "acquireLock", value: AcquireLock.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.command = { $case: "renewLocks", value: RenewLocks.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.command = { $case: "releaseLocks", value: ReleaseLocks.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.command = { $case: "forgetJobs", value: ForgetJobs.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -370,6 +581,84 @@ export const Command: MessageFns<Command> = {
         }
         break;
       }
+      case "reportProgress": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "reportProgress", value: ReportProgress.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "retryJob": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "retryJob", value: RetryJob.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "retryJobs": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "retryJobs", value: RetryJobs.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "setQueue": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "setQueue", value: SetQueue.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "drainQueue": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "drainQueue", value: DrainQueue.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "createSchedule": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "createSchedule", value: CreateSchedule.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "deleteSchedule": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "deleteSchedule", value: DeleteSchedule.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "setSchedulePaused": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "setSchedulePaused", value: SetSchedulePaused.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "tickSchedules": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "tickSchedules", value: TickSchedules.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "acquireLock": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "acquireLock", value: AcquireLock.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "renewLocks": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "renewLocks", value: RenewLocks.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "releaseLocks": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "releaseLocks", value: ReleaseLocks.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "forgetJobs": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "forgetJobs", value: ForgetJobs.fromPartial(object.command.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -418,8 +707,111 @@ export const Checkpoint: MessageFns<Checkpoint> = {
   },
 };
 
+function createBaseForgetJobs(): ForgetJobs {
+  return { endedBeforeMs: 0, keptMax: 0, spareBeforeMs: 0, keyMs: 0, limit: 0 };
+}
+
+export const ForgetJobs: MessageFns<ForgetJobs> = {
+  encode(message: ForgetJobs, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endedBeforeMs !== 0) {
+      writer.uint32(8).uint64(message.endedBeforeMs);
+    }
+    if (message.keptMax !== 0) {
+      writer.uint32(16).uint64(message.keptMax);
+    }
+    if (message.spareBeforeMs !== 0) {
+      writer.uint32(24).uint64(message.spareBeforeMs);
+    }
+    if (message.keyMs !== 0) {
+      writer.uint32(32).uint64(message.keyMs);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(40).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetJobs {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetJobs();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.endedBeforeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keptMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.spareBeforeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keyMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetJobs>): ForgetJobs {
+    return ForgetJobs.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetJobs>): ForgetJobs {
+    const message = createBaseForgetJobs();
+    message.endedBeforeMs = object.endedBeforeMs ?? 0;
+    message.keptMax = object.keptMax ?? 0;
+    message.spareBeforeMs = object.spareBeforeMs ?? 0;
+    message.keyMs = object.keyMs ?? 0;
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
 function createBaseBackoff(): Backoff {
-  return { initialMs: 0, multiplier: 0, maxMs: 0 };
+  return { initialMs: 0, multiplier: 0, maxMs: 0, jitter: undefined };
 }
 
 export const Backoff: MessageFns<Backoff> = {
@@ -432,6 +824,9 @@ export const Backoff: MessageFns<Backoff> = {
     }
     if (message.maxMs !== 0) {
       writer.uint32(24).uint64(message.maxMs);
+    }
+    if (message.jitter !== undefined) {
+      writer.uint32(33).double(message.jitter);
     }
     return writer;
   },
@@ -473,6 +868,14 @@ export const Backoff: MessageFns<Backoff> = {
             message.maxMs = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.jitter = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -493,6 +896,7 @@ export const Backoff: MessageFns<Backoff> = {
     message.initialMs = object.initialMs ?? 0;
     message.multiplier = object.multiplier ?? 0;
     message.maxMs = object.maxMs ?? 0;
+    message.jitter = object.jitter ?? undefined;
     return message;
   },
 };
@@ -510,6 +914,10 @@ function createBaseJobSpec(): JobSpec {
     lockKeys: [],
     idempotencyKey: "",
     traceparent: "",
+    totalTimeoutMs: 0,
+    parent: 0,
+    onChildFailure: 0,
+    concurrencyKeys: [],
   };
 }
 
@@ -547,6 +955,18 @@ export const JobSpec: MessageFns<JobSpec> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(90).string(message.traceparent);
+    }
+    if (message.totalTimeoutMs !== 0) {
+      writer.uint32(96).uint64(message.totalTimeoutMs);
+    }
+    if (message.parent !== 0) {
+      writer.uint32(200).uint32(message.parent);
+    }
+    if (message.onChildFailure !== 0) {
+      writer.uint32(208).int32(message.onChildFailure);
+    }
+    for (const v of message.concurrencyKeys) {
+      ConcurrencyKey.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -652,6 +1072,38 @@ export const JobSpec: MessageFns<JobSpec> = {
             message.traceparent = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.totalTimeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.parent = reader.uint32();
+            continue;
+          }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.onChildFailure = reader.int32() as any;
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.concurrencyKeys.push(ConcurrencyKey.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -682,6 +1134,10 @@ export const JobSpec: MessageFns<JobSpec> = {
     message.lockKeys = object.lockKeys?.map((e) => e) || [];
     message.idempotencyKey = object.idempotencyKey ?? "";
     message.traceparent = object.traceparent ?? "";
+    message.totalTimeoutMs = object.totalTimeoutMs ?? 0;
+    message.parent = object.parent ?? 0;
+    message.onChildFailure = object.onChildFailure ?? 0;
+    message.concurrencyKeys = object.concurrencyKeys?.map((e) => ConcurrencyKey.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1285,7 +1741,16 @@ export const RegisterKinds: MessageFns<RegisterKinds> = {
 };
 
 function createBaseKind(): Kind {
-  return { kind: "", queue: "", maxAttempts: 0, backoff: undefined, attemptTimeoutMs: 0, lockTemplates: [] };
+  return {
+    kind: "",
+    queue: "",
+    maxAttempts: 0,
+    backoff: undefined,
+    attemptTimeoutMs: 0,
+    lockTemplates: [],
+    totalTimeoutMs: 0,
+    concurrencyTemplates: [],
+  };
 }
 
 export const Kind: MessageFns<Kind> = {
@@ -1307,6 +1772,12 @@ export const Kind: MessageFns<Kind> = {
     }
     for (const v of message.lockTemplates) {
       writer.uint32(50).string(v!);
+    }
+    if (message.totalTimeoutMs !== 0) {
+      writer.uint32(96).uint64(message.totalTimeoutMs);
+    }
+    for (const v of message.concurrencyTemplates) {
+      ConcurrencyKey.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1372,6 +1843,22 @@ export const Kind: MessageFns<Kind> = {
             message.lockTemplates.push(reader.string());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.totalTimeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.concurrencyTemplates.push(ConcurrencyKey.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1397,6 +1884,8 @@ export const Kind: MessageFns<Kind> = {
       : undefined;
     message.attemptTimeoutMs = object.attemptTimeoutMs ?? 0;
     message.lockTemplates = object.lockTemplates?.map((e) => e) || [];
+    message.totalTimeoutMs = object.totalTimeoutMs ?? 0;
+    message.concurrencyTemplates = object.concurrencyTemplates?.map((e) => ConcurrencyKey.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1495,6 +1984,264 @@ export const OpenTerm: MessageFns<OpenTerm> = {
   fromPartial(object: DeepPartial<OpenTerm>): OpenTerm {
     const message = createBaseOpenTerm();
     message.leader = object.leader ?? "";
+    return message;
+  },
+};
+
+function createBaseCreateSchedule(): CreateSchedule {
+  return { scheduleId: "", rule: undefined, job: undefined };
+}
+
+export const CreateSchedule: MessageFns<CreateSchedule> = {
+  encode(message: CreateSchedule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    if (message.rule !== undefined) {
+      ScheduleRule.encode(message.rule, writer.uint32(18).fork()).join();
+    }
+    if (message.job !== undefined) {
+      JobSpec.encode(message.job, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateSchedule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateSchedule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rule = ScheduleRule.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.job = JobSpec.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CreateSchedule>): CreateSchedule {
+    return CreateSchedule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateSchedule>): CreateSchedule {
+    const message = createBaseCreateSchedule();
+    message.scheduleId = object.scheduleId ?? "";
+    message.rule = (object.rule !== undefined && object.rule !== null)
+      ? ScheduleRule.fromPartial(object.rule)
+      : undefined;
+    message.job = (object.job !== undefined && object.job !== null) ? JobSpec.fromPartial(object.job) : undefined;
+    return message;
+  },
+};
+
+function createBaseDeleteSchedule(): DeleteSchedule {
+  return { scheduleId: "" };
+}
+
+export const DeleteSchedule: MessageFns<DeleteSchedule> = {
+  encode(message: DeleteSchedule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteSchedule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteSchedule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeleteSchedule>): DeleteSchedule {
+    return DeleteSchedule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteSchedule>): DeleteSchedule {
+    const message = createBaseDeleteSchedule();
+    message.scheduleId = object.scheduleId ?? "";
+    return message;
+  },
+};
+
+function createBaseSetSchedulePaused(): SetSchedulePaused {
+  return { scheduleId: "", isPaused: false };
+}
+
+export const SetSchedulePaused: MessageFns<SetSchedulePaused> = {
+  encode(message: SetSchedulePaused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    if (message.isPaused !== false) {
+      writer.uint32(16).bool(message.isPaused);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSchedulePaused {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSchedulePaused();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isPaused = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetSchedulePaused>): SetSchedulePaused {
+    return SetSchedulePaused.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetSchedulePaused>): SetSchedulePaused {
+    const message = createBaseSetSchedulePaused();
+    message.scheduleId = object.scheduleId ?? "";
+    message.isPaused = object.isPaused ?? false;
+    return message;
+  },
+};
+
+function createBaseTickSchedules(): TickSchedules {
+  return { ticks: [] };
+}
+
+export const TickSchedules: MessageFns<TickSchedules> = {
+  encode(message: TickSchedules, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.ticks) {
+      ScheduleTick.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TickSchedules {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTickSchedules();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ticks.push(ScheduleTick.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TickSchedules>): TickSchedules {
+    return TickSchedules.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TickSchedules>): TickSchedules {
+    const message = createBaseTickSchedules();
+    message.ticks = object.ticks?.map((e) => ScheduleTick.fromPartial(e)) || [];
     return message;
   },
 };

@@ -6,7 +6,11 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { Backoff, JobError, Kind } from "./command.ts";
+import { Backoff, JobError, JobSpec, Kind } from "./command.ts";
+import { ChildFailurePolicy } from "./family.ts";
+import { SnapshotLock } from "./lock.ts";
+import { ConcurrencyKey } from "./queue.ts";
+import { ScheduleRule } from "./schedule.ts";
 
 export const protobufPackage = "ledger.v1";
 
@@ -60,7 +64,40 @@ export namespace AttemptOutcome {
   export type ATTEMPT_OUTCOME_HANDED_BACK = typeof AttemptOutcome.ATTEMPT_OUTCOME_HANDED_BACK;
 }
 
-/** The order is: head, kinds, jobs, queue, trailer. */
+/** What a refused write was. The first ones are AttemptOutcome's. */
+export const Tried = {
+  TRIED_UNSPECIFIED: 0,
+  TRIED_STARTED: 1,
+  TRIED_SUCCEEDED: 2,
+  TRIED_FAILED: 3,
+  TRIED_TIMED_OUT: 4,
+  TRIED_LOST: 5,
+  TRIED_FENCED: 6,
+  TRIED_CANCELLED: 7,
+  TRIED_HANDED_BACK: 8,
+  TRIED_PROGRESS: 20,
+  TRIED_LOG: 21,
+  TRIED_HEARTBEAT: 22,
+} as const;
+
+export type Tried = typeof Tried[keyof typeof Tried];
+
+export namespace Tried {
+  export type TRIED_UNSPECIFIED = typeof Tried.TRIED_UNSPECIFIED;
+  export type TRIED_STARTED = typeof Tried.TRIED_STARTED;
+  export type TRIED_SUCCEEDED = typeof Tried.TRIED_SUCCEEDED;
+  export type TRIED_FAILED = typeof Tried.TRIED_FAILED;
+  export type TRIED_TIMED_OUT = typeof Tried.TRIED_TIMED_OUT;
+  export type TRIED_LOST = typeof Tried.TRIED_LOST;
+  export type TRIED_FENCED = typeof Tried.TRIED_FENCED;
+  export type TRIED_CANCELLED = typeof Tried.TRIED_CANCELLED;
+  export type TRIED_HANDED_BACK = typeof Tried.TRIED_HANDED_BACK;
+  export type TRIED_PROGRESS = typeof Tried.TRIED_PROGRESS;
+  export type TRIED_LOG = typeof Tried.TRIED_LOG;
+  export type TRIED_HEARTBEAT = typeof Tried.TRIED_HEARTBEAT;
+}
+
+/** The order is: head, kinds, queue limits, schedules, jobs, queue, locks, forgotten keys, trailer. */
 export interface SnapshotRecord {
   record:
     | { $case: "head"; value: SnapshotHead }
@@ -68,6 +105,10 @@ export interface SnapshotRecord {
     | { $case: "job"; value: SnapshotJob }
     | { $case: "queue"; value: SnapshotQueue }
     | { $case: "trailer"; value: SnapshotTrailer }
+    | { $case: "queueLimits"; value: SnapshotQueueLimits }
+    | { $case: "schedule"; value: SnapshotSchedule }
+    | { $case: "lock"; value: SnapshotLock }
+    | { $case: "forgottenKey"; value: SnapshotForgottenKey }
     | undefined;
 }
 
@@ -79,6 +120,16 @@ export interface SnapshotHead {
   receiptsMax: number;
   kindCount: number;
   counts: SnapshotCounts | undefined;
+  lastArrival: number;
+  queueCount: number;
+  /** Of all queues together. */
+  isPaused: boolean;
+  runningMax: number;
+  /** Concurrency keys whose lines were not looked at to the end. */
+  keysDue: string[];
+  scheduleCount: number;
+  lockCount: number;
+  forgottenKeyCount: number;
 }
 
 export interface SnapshotCounts {
@@ -94,6 +145,10 @@ export interface SnapshotCounts {
   refusedLate: number;
   attemptsStarted: number;
   attemptsLost: number;
+  retried: number;
+  locksGranted: number;
+  locksExpired: number;
+  forgotten: number;
 }
 
 export interface SnapshotKind {
@@ -104,7 +159,7 @@ export interface SnapshotKind {
   queues: string[];
 }
 
-/** By number, from 0: a job's place among the jobs is its number. */
+/** In the order of acceptance. */
 export interface SnapshotJob {
   id: string;
   logIndex: number;
@@ -137,6 +192,50 @@ export interface SnapshotJob {
   place: number;
   claimExpiryMs: number;
   keysUntilMs: number;
+  arrival: number;
+  waitsAt: string;
+  concurrencyKeys: ConcurrencyKey[];
+  totalTimeoutMs: number;
+  /** When this run began; 0: with the job. */
+  runStartMs: number;
+  /** The runs before this one, oldest first. */
+  earlierRuns: SnapshotRun[];
+  progress?: Buffer | undefined;
+  progressMs: number;
+  logLines: SnapshotLogLine[];
+  logLineCount: number;
+  /** The schedule that it was made by, and the slot that it is for. */
+  scheduleId: string;
+  slotMs: number;
+  /** Of its parent among the jobs of its entry; 0: it is nobody's child. */
+  parentPosition: number;
+  /** In the order they were given. */
+  childPositions: number[];
+  /** Unspecified: fail the parent. */
+  onChildFailure: ChildFailurePolicy;
+  /** Of all that were ever accepted, from 0. */
+  number: number;
+}
+
+/** In the order of creation. */
+export interface SnapshotSchedule {
+  id: string;
+  rule: ScheduleRule | undefined;
+  job: JobSpec | undefined;
+  createdMs: number;
+  number: number;
+  isPaused: boolean;
+  decidedMs: number;
+  nextSlotMs: number;
+  isOver: boolean;
+  pending: number[];
+  firedSlotMs: number;
+  firedJobId: string;
+  firedCount: number;
+  skippedCount: number;
+  missedCount: number;
+  refusedCount: number;
+  gapCount: number;
 }
 
 export interface SnapshotAsked {
@@ -146,6 +245,22 @@ export interface SnapshotAsked {
   backoff: Backoff | undefined;
   attemptTimeoutMs: number;
   lockKeys: string[];
+  totalTimeoutMs: number;
+  concurrencyKeys: ConcurrencyKey[];
+}
+
+/** A run that was retried. */
+export interface SnapshotRun {
+  state: JobState;
+  error: JobError | undefined;
+  endMs: number;
+  retryId: string;
+}
+
+export interface SnapshotLogLine {
+  attempt: number;
+  timeMs: number;
+  text: string;
 }
 
 export interface SnapshotAttempt {
@@ -161,7 +276,13 @@ export interface SnapshotAttempt {
     | JobError
     | undefined;
   /** The answer to the report that ended it, to be given again. */
-  answer: SnapshotAnswer | undefined;
+  answer:
+    | SnapshotAnswer
+    | undefined;
+  /** From 1; absent 1. */
+  run: number;
+  /** The last report of progress that was heard. */
+  reports: number;
 }
 
 export interface SnapshotAnswer {
@@ -173,13 +294,39 @@ export interface SnapshotReceipt {
   token: number;
   currentToken: number;
   worker: string;
-  tried: AttemptOutcome;
+  tried: Tried;
   refusedMs: number;
 }
 
-/** The next numbers of jobs that are queued and not parked, in the order they became so. */
+/** Each queue that is known, by name: what it may do, and its last starts if their rate is limited. */
+export interface SnapshotQueueLimits {
+  name: string;
+  isPaused: boolean;
+  runningMax: number;
+  rateCount: number;
+  ratePeriodMs: number;
+  waitingMax: number;
+  /** Unix milliseconds, oldest first. */
+  recentStarts: number[];
+}
+
+/** The next numbers of jobs that are queued, not parked and not held back, in the order they became so. */
 export interface SnapshotQueue {
   numbers: number[];
+}
+
+/** What is left of a forgotten job that had an idempotency key, in the order of forgetting. */
+export interface SnapshotForgottenKey {
+  key: string;
+  logIndex: number;
+  position: number;
+  askedQueue: string;
+  queue: string;
+  fingerprint: string;
+  traceparent: string;
+  untilMs: number;
+  /** The positions of those that stood below it. */
+  members: number[];
 }
 
 export interface SnapshotTrailer {
@@ -208,6 +355,18 @@ export const SnapshotRecord: MessageFns<SnapshotRecord> = {
         break;
       case "trailer":
         SnapshotTrailer.encode(message.record.value, writer.uint32(42).fork()).join();
+        break;
+      case "queueLimits":
+        SnapshotQueueLimits.encode(message.record.value, writer.uint32(50).fork()).join();
+        break;
+      case "schedule":
+        SnapshotSchedule.encode(message.record.value, writer.uint32(82).fork()).join();
+        break;
+      case "lock":
+        SnapshotLock.encode(message.record.value, writer.uint32(114).fork()).join();
+        break;
+      case "forgottenKey":
+        SnapshotForgottenKey.encode(message.record.value, writer.uint32(146).fork()).join();
         break;
     }
     return writer;
@@ -266,6 +425,38 @@ export const SnapshotRecord: MessageFns<SnapshotRecord> = {
             message.record = { $case: "trailer", value: SnapshotTrailer.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.record = { $case: "queueLimits", value: SnapshotQueueLimits.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.record = { $case: "schedule", value: SnapshotSchedule.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.record = { $case: "lock", value: SnapshotLock.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.record = { $case: "forgottenKey", value: SnapshotForgottenKey.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -314,6 +505,30 @@ export const SnapshotRecord: MessageFns<SnapshotRecord> = {
         }
         break;
       }
+      case "queueLimits": {
+        if (object.record?.value !== undefined && object.record?.value !== null) {
+          message.record = { $case: "queueLimits", value: SnapshotQueueLimits.fromPartial(object.record.value) };
+        }
+        break;
+      }
+      case "schedule": {
+        if (object.record?.value !== undefined && object.record?.value !== null) {
+          message.record = { $case: "schedule", value: SnapshotSchedule.fromPartial(object.record.value) };
+        }
+        break;
+      }
+      case "lock": {
+        if (object.record?.value !== undefined && object.record?.value !== null) {
+          message.record = { $case: "lock", value: SnapshotLock.fromPartial(object.record.value) };
+        }
+        break;
+      }
+      case "forgottenKey": {
+        if (object.record?.value !== undefined && object.record?.value !== null) {
+          message.record = { $case: "forgottenKey", value: SnapshotForgottenKey.fromPartial(object.record.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -328,6 +543,14 @@ function createBaseSnapshotHead(): SnapshotHead {
     receiptsMax: 0,
     kindCount: 0,
     counts: undefined,
+    lastArrival: 0,
+    queueCount: 0,
+    isPaused: false,
+    runningMax: 0,
+    keysDue: [],
+    scheduleCount: 0,
+    lockCount: 0,
+    forgottenKeyCount: 0,
   };
 }
 
@@ -353,6 +576,30 @@ export const SnapshotHead: MessageFns<SnapshotHead> = {
     }
     if (message.counts !== undefined) {
       SnapshotCounts.encode(message.counts, writer.uint32(58).fork()).join();
+    }
+    if (message.lastArrival !== 0) {
+      writer.uint32(120).uint64(message.lastArrival);
+    }
+    if (message.queueCount !== 0) {
+      writer.uint32(128).uint64(message.queueCount);
+    }
+    if (message.isPaused !== false) {
+      writer.uint32(136).bool(message.isPaused);
+    }
+    if (message.runningMax !== 0) {
+      writer.uint32(144).uint64(message.runningMax);
+    }
+    for (const v of message.keysDue) {
+      writer.uint32(154).string(v!);
+    }
+    if (message.scheduleCount !== 0) {
+      writer.uint32(160).uint64(message.scheduleCount);
+    }
+    if (message.lockCount !== 0) {
+      writer.uint32(200).uint64(message.lockCount);
+    }
+    if (message.forgottenKeyCount !== 0) {
+      writer.uint32(240).uint64(message.forgottenKeyCount);
     }
     return writer;
   },
@@ -426,6 +673,70 @@ export const SnapshotHead: MessageFns<SnapshotHead> = {
             message.counts = SnapshotCounts.decode(reader, reader.uint32());
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.lastArrival = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.queueCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.isPaused = reader.bool();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.runningMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.keysDue.push(reader.string());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.scheduleCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.lockCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.forgottenKeyCount = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -452,6 +763,14 @@ export const SnapshotHead: MessageFns<SnapshotHead> = {
     message.counts = (object.counts !== undefined && object.counts !== null)
       ? SnapshotCounts.fromPartial(object.counts)
       : undefined;
+    message.lastArrival = object.lastArrival ?? 0;
+    message.queueCount = object.queueCount ?? 0;
+    message.isPaused = object.isPaused ?? false;
+    message.runningMax = object.runningMax ?? 0;
+    message.keysDue = object.keysDue?.map((e) => e) || [];
+    message.scheduleCount = object.scheduleCount ?? 0;
+    message.lockCount = object.lockCount ?? 0;
+    message.forgottenKeyCount = object.forgottenKeyCount ?? 0;
     return message;
   },
 };
@@ -470,6 +789,10 @@ function createBaseSnapshotCounts(): SnapshotCounts {
     refusedLate: 0,
     attemptsStarted: 0,
     attemptsLost: 0,
+    retried: 0,
+    locksGranted: 0,
+    locksExpired: 0,
+    forgotten: 0,
   };
 }
 
@@ -510,6 +833,18 @@ export const SnapshotCounts: MessageFns<SnapshotCounts> = {
     }
     if (message.attemptsLost !== 0) {
       writer.uint32(96).uint64(message.attemptsLost);
+    }
+    if (message.retried !== 0) {
+      writer.uint32(104).uint64(message.retried);
+    }
+    if (message.locksGranted !== 0) {
+      writer.uint32(160).uint64(message.locksGranted);
+    }
+    if (message.locksExpired !== 0) {
+      writer.uint32(168).uint64(message.locksExpired);
+    }
+    if (message.forgotten !== 0) {
+      writer.uint32(176).uint64(message.forgotten);
     }
     return writer;
   },
@@ -623,6 +958,38 @@ export const SnapshotCounts: MessageFns<SnapshotCounts> = {
             message.attemptsLost = longToNumber(reader.uint64());
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.retried = longToNumber(reader.uint64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.locksGranted = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.locksExpired = longToNumber(reader.uint64());
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.forgotten = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -652,6 +1019,10 @@ export const SnapshotCounts: MessageFns<SnapshotCounts> = {
     message.refusedLate = object.refusedLate ?? 0;
     message.attemptsStarted = object.attemptsStarted ?? 0;
     message.attemptsLost = object.attemptsLost ?? 0;
+    message.retried = object.retried ?? 0;
+    message.locksGranted = object.locksGranted ?? 0;
+    message.locksExpired = object.locksExpired ?? 0;
+    message.forgotten = object.forgotten ?? 0;
     return message;
   },
 };
@@ -756,6 +1127,22 @@ function createBaseSnapshotJob(): SnapshotJob {
     place: 0,
     claimExpiryMs: 0,
     keysUntilMs: 0,
+    arrival: 0,
+    waitsAt: "",
+    concurrencyKeys: [],
+    totalTimeoutMs: 0,
+    runStartMs: 0,
+    earlierRuns: [],
+    progress: undefined,
+    progressMs: 0,
+    logLines: [],
+    logLineCount: 0,
+    scheduleId: "",
+    slotMs: 0,
+    parentPosition: 0,
+    childPositions: [],
+    onChildFailure: 0,
+    number: 0,
   };
 }
 
@@ -847,6 +1234,58 @@ export const SnapshotJob: MessageFns<SnapshotJob> = {
     }
     if (message.keysUntilMs !== 0) {
       writer.uint32(232).uint64(message.keysUntilMs);
+    }
+    if (message.arrival !== 0) {
+      writer.uint32(400).uint64(message.arrival);
+    }
+    if (message.waitsAt !== "") {
+      writer.uint32(410).string(message.waitsAt);
+    }
+    for (const v of message.concurrencyKeys) {
+      ConcurrencyKey.encode(v!, writer.uint32(418).fork()).join();
+    }
+    if (message.totalTimeoutMs !== 0) {
+      writer.uint32(320).uint64(message.totalTimeoutMs);
+    }
+    if (message.runStartMs !== 0) {
+      writer.uint32(328).uint64(message.runStartMs);
+    }
+    for (const v of message.earlierRuns) {
+      SnapshotRun.encode(v!, writer.uint32(338).fork()).join();
+    }
+    if (message.progress !== undefined) {
+      writer.uint32(346).bytes(message.progress);
+    }
+    if (message.progressMs !== 0) {
+      writer.uint32(352).uint64(message.progressMs);
+    }
+    for (const v of message.logLines) {
+      SnapshotLogLine.encode(v!, writer.uint32(362).fork()).join();
+    }
+    if (message.logLineCount !== 0) {
+      writer.uint32(368).uint64(message.logLineCount);
+    }
+    if (message.scheduleId !== "") {
+      writer.uint32(482).string(message.scheduleId);
+    }
+    if (message.slotMs !== 0) {
+      writer.uint32(488).uint64(message.slotMs);
+    }
+    if (message.parentPosition !== 0) {
+      writer.uint32(560).uint64(message.parentPosition);
+    }
+    if (message.childPositions.length !== 0) {
+      writer.uint32(570).fork();
+      for (const v of message.childPositions) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.onChildFailure !== 0) {
+      writer.uint32(576).int32(message.onChildFailure);
+    }
+    if (message.number !== 0) {
+      writer.uint32(640).uint64(message.number);
     }
     return writer;
   },
@@ -1096,6 +1535,144 @@ export const SnapshotJob: MessageFns<SnapshotJob> = {
             message.keysUntilMs = longToNumber(reader.uint64());
             continue;
           }
+          case 50: {
+            if (tag !== 400) {
+              break;
+            }
+
+            message.arrival = longToNumber(reader.uint64());
+            continue;
+          }
+          case 51: {
+            if (tag !== 410) {
+              break;
+            }
+
+            message.waitsAt = reader.string();
+            continue;
+          }
+          case 52: {
+            if (tag !== 418) {
+              break;
+            }
+
+            message.concurrencyKeys.push(ConcurrencyKey.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.totalTimeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 41: {
+            if (tag !== 328) {
+              break;
+            }
+
+            message.runStartMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.earlierRuns.push(SnapshotRun.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 43: {
+            if (tag !== 346) {
+              break;
+            }
+
+            message.progress = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 44: {
+            if (tag !== 352) {
+              break;
+            }
+
+            message.progressMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 45: {
+            if (tag !== 362) {
+              break;
+            }
+
+            message.logLines.push(SnapshotLogLine.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 46: {
+            if (tag !== 368) {
+              break;
+            }
+
+            message.logLineCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 61: {
+            if (tag !== 488) {
+              break;
+            }
+
+            message.slotMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.parentPosition = longToNumber(reader.uint64());
+            continue;
+          }
+          case 71: {
+            if (tag === 568) {
+              message.childPositions.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 570) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.childPositions.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 72: {
+            if (tag !== 576) {
+              break;
+            }
+
+            message.onChildFailure = reader.int32() as any;
+            continue;
+          }
+          case 80: {
+            if (tag !== 640) {
+              break;
+            }
+
+            message.number = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1148,12 +1725,318 @@ export const SnapshotJob: MessageFns<SnapshotJob> = {
     message.place = object.place ?? 0;
     message.claimExpiryMs = object.claimExpiryMs ?? 0;
     message.keysUntilMs = object.keysUntilMs ?? 0;
+    message.arrival = object.arrival ?? 0;
+    message.waitsAt = object.waitsAt ?? "";
+    message.concurrencyKeys = object.concurrencyKeys?.map((e) => ConcurrencyKey.fromPartial(e)) || [];
+    message.totalTimeoutMs = object.totalTimeoutMs ?? 0;
+    message.runStartMs = object.runStartMs ?? 0;
+    message.earlierRuns = object.earlierRuns?.map((e) => SnapshotRun.fromPartial(e)) || [];
+    message.progress = object.progress ?? undefined;
+    message.progressMs = object.progressMs ?? 0;
+    message.logLines = object.logLines?.map((e) => SnapshotLogLine.fromPartial(e)) || [];
+    message.logLineCount = object.logLineCount ?? 0;
+    message.scheduleId = object.scheduleId ?? "";
+    message.slotMs = object.slotMs ?? 0;
+    message.parentPosition = object.parentPosition ?? 0;
+    message.childPositions = object.childPositions?.map((e) => e) || [];
+    message.onChildFailure = object.onChildFailure ?? 0;
+    message.number = object.number ?? 0;
+    return message;
+  },
+};
+
+function createBaseSnapshotSchedule(): SnapshotSchedule {
+  return {
+    id: "",
+    rule: undefined,
+    job: undefined,
+    createdMs: 0,
+    number: 0,
+    isPaused: false,
+    decidedMs: 0,
+    nextSlotMs: 0,
+    isOver: false,
+    pending: [],
+    firedSlotMs: 0,
+    firedJobId: "",
+    firedCount: 0,
+    skippedCount: 0,
+    missedCount: 0,
+    refusedCount: 0,
+    gapCount: 0,
+  };
+}
+
+export const SnapshotSchedule: MessageFns<SnapshotSchedule> = {
+  encode(message: SnapshotSchedule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.rule !== undefined) {
+      ScheduleRule.encode(message.rule, writer.uint32(18).fork()).join();
+    }
+    if (message.job !== undefined) {
+      JobSpec.encode(message.job, writer.uint32(26).fork()).join();
+    }
+    if (message.createdMs !== 0) {
+      writer.uint32(32).uint64(message.createdMs);
+    }
+    if (message.number !== 0) {
+      writer.uint32(40).uint64(message.number);
+    }
+    if (message.isPaused !== false) {
+      writer.uint32(48).bool(message.isPaused);
+    }
+    if (message.decidedMs !== 0) {
+      writer.uint32(56).uint64(message.decidedMs);
+    }
+    if (message.nextSlotMs !== 0) {
+      writer.uint32(64).uint64(message.nextSlotMs);
+    }
+    if (message.isOver !== false) {
+      writer.uint32(72).bool(message.isOver);
+    }
+    if (message.pending.length !== 0) {
+      writer.uint32(82).fork();
+      for (const v of message.pending) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.firedSlotMs !== 0) {
+      writer.uint32(88).uint64(message.firedSlotMs);
+    }
+    if (message.firedJobId !== "") {
+      writer.uint32(98).string(message.firedJobId);
+    }
+    if (message.firedCount !== 0) {
+      writer.uint32(104).uint64(message.firedCount);
+    }
+    if (message.skippedCount !== 0) {
+      writer.uint32(112).uint64(message.skippedCount);
+    }
+    if (message.missedCount !== 0) {
+      writer.uint32(120).uint64(message.missedCount);
+    }
+    if (message.refusedCount !== 0) {
+      writer.uint32(128).uint64(message.refusedCount);
+    }
+    if (message.gapCount !== 0) {
+      writer.uint32(136).uint64(message.gapCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotSchedule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotSchedule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rule = ScheduleRule.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.job = JobSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.createdMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.number = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.isPaused = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.decidedMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.nextSlotMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.isOver = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag === 80) {
+              message.pending.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 82) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.pending.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.firedSlotMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.firedJobId = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.firedCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.skippedCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.missedCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.refusedCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.gapCount = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotSchedule>): SnapshotSchedule {
+    return SnapshotSchedule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotSchedule>): SnapshotSchedule {
+    const message = createBaseSnapshotSchedule();
+    message.id = object.id ?? "";
+    message.rule = (object.rule !== undefined && object.rule !== null)
+      ? ScheduleRule.fromPartial(object.rule)
+      : undefined;
+    message.job = (object.job !== undefined && object.job !== null) ? JobSpec.fromPartial(object.job) : undefined;
+    message.createdMs = object.createdMs ?? 0;
+    message.number = object.number ?? 0;
+    message.isPaused = object.isPaused ?? false;
+    message.decidedMs = object.decidedMs ?? 0;
+    message.nextSlotMs = object.nextSlotMs ?? 0;
+    message.isOver = object.isOver ?? false;
+    message.pending = object.pending?.map((e) => e) || [];
+    message.firedSlotMs = object.firedSlotMs ?? 0;
+    message.firedJobId = object.firedJobId ?? "";
+    message.firedCount = object.firedCount ?? 0;
+    message.skippedCount = object.skippedCount ?? 0;
+    message.missedCount = object.missedCount ?? 0;
+    message.refusedCount = object.refusedCount ?? 0;
+    message.gapCount = object.gapCount ?? 0;
     return message;
   },
 };
 
 function createBaseSnapshotAsked(): SnapshotAsked {
-  return { queue: "", runAtMs: 0, maxAttempts: 0, backoff: undefined, attemptTimeoutMs: 0, lockKeys: [] };
+  return {
+    queue: "",
+    runAtMs: 0,
+    maxAttempts: 0,
+    backoff: undefined,
+    attemptTimeoutMs: 0,
+    lockKeys: [],
+    totalTimeoutMs: 0,
+    concurrencyKeys: [],
+  };
 }
 
 export const SnapshotAsked: MessageFns<SnapshotAsked> = {
@@ -1175,6 +2058,12 @@ export const SnapshotAsked: MessageFns<SnapshotAsked> = {
     }
     for (const v of message.lockKeys) {
       writer.uint32(50).string(v!);
+    }
+    if (message.totalTimeoutMs !== 0) {
+      writer.uint32(96).uint64(message.totalTimeoutMs);
+    }
+    for (const v of message.concurrencyKeys) {
+      ConcurrencyKey.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1240,6 +2129,22 @@ export const SnapshotAsked: MessageFns<SnapshotAsked> = {
             message.lockKeys.push(reader.string());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.totalTimeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.concurrencyKeys.push(ConcurrencyKey.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1265,6 +2170,180 @@ export const SnapshotAsked: MessageFns<SnapshotAsked> = {
       : undefined;
     message.attemptTimeoutMs = object.attemptTimeoutMs ?? 0;
     message.lockKeys = object.lockKeys?.map((e) => e) || [];
+    message.totalTimeoutMs = object.totalTimeoutMs ?? 0;
+    message.concurrencyKeys = object.concurrencyKeys?.map((e) => ConcurrencyKey.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSnapshotRun(): SnapshotRun {
+  return { state: 0, error: undefined, endMs: 0, retryId: "" };
+}
+
+export const SnapshotRun: MessageFns<SnapshotRun> = {
+  encode(message: SnapshotRun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
+    }
+    if (message.error !== undefined) {
+      JobError.encode(message.error, writer.uint32(18).fork()).join();
+    }
+    if (message.endMs !== 0) {
+      writer.uint32(24).uint64(message.endMs);
+    }
+    if (message.retryId !== "") {
+      writer.uint32(34).string(message.retryId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotRun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotRun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.error = JobError.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.endMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.retryId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotRun>): SnapshotRun {
+    return SnapshotRun.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotRun>): SnapshotRun {
+    const message = createBaseSnapshotRun();
+    message.state = object.state ?? 0;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? JobError.fromPartial(object.error)
+      : undefined;
+    message.endMs = object.endMs ?? 0;
+    message.retryId = object.retryId ?? "";
+    return message;
+  },
+};
+
+function createBaseSnapshotLogLine(): SnapshotLogLine {
+  return { attempt: 0, timeMs: 0, text: "" };
+}
+
+export const SnapshotLogLine: MessageFns<SnapshotLogLine> = {
+  encode(message: SnapshotLogLine, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.attempt !== 0) {
+      writer.uint32(8).uint64(message.attempt);
+    }
+    if (message.timeMs !== 0) {
+      writer.uint32(16).uint64(message.timeMs);
+    }
+    if (message.text !== "") {
+      writer.uint32(26).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotLogLine {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotLogLine();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.attempt = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotLogLine>): SnapshotLogLine {
+    return SnapshotLogLine.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotLogLine>): SnapshotLogLine {
+    const message = createBaseSnapshotLogLine();
+    message.attempt = object.attempt ?? 0;
+    message.timeMs = object.timeMs ?? 0;
+    message.text = object.text ?? "";
     return message;
   },
 };
@@ -1281,6 +2360,8 @@ function createBaseSnapshotAttempt(): SnapshotAttempt {
     outcome: 0,
     error: undefined,
     answer: undefined,
+    run: 0,
+    reports: 0,
   };
 }
 
@@ -1315,6 +2396,12 @@ export const SnapshotAttempt: MessageFns<SnapshotAttempt> = {
     }
     if (message.answer !== undefined) {
       SnapshotAnswer.encode(message.answer, writer.uint32(82).fork()).join();
+    }
+    if (message.run !== 0) {
+      writer.uint32(96).uint64(message.run);
+    }
+    if (message.reports !== 0) {
+      writer.uint32(104).uint64(message.reports);
     }
     return writer;
   },
@@ -1412,6 +2499,22 @@ export const SnapshotAttempt: MessageFns<SnapshotAttempt> = {
             message.answer = SnapshotAnswer.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.run = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.reports = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1443,6 +2546,8 @@ export const SnapshotAttempt: MessageFns<SnapshotAttempt> = {
     message.answer = (object.answer !== undefined && object.answer !== null)
       ? SnapshotAnswer.fromPartial(object.answer)
       : undefined;
+    message.run = object.run ?? 0;
+    message.reports = object.reports ?? 0;
     return message;
   },
 };
@@ -1617,6 +2722,147 @@ export const SnapshotReceipt: MessageFns<SnapshotReceipt> = {
   },
 };
 
+function createBaseSnapshotQueueLimits(): SnapshotQueueLimits {
+  return { name: "", isPaused: false, runningMax: 0, rateCount: 0, ratePeriodMs: 0, waitingMax: 0, recentStarts: [] };
+}
+
+export const SnapshotQueueLimits: MessageFns<SnapshotQueueLimits> = {
+  encode(message: SnapshotQueueLimits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.isPaused !== false) {
+      writer.uint32(16).bool(message.isPaused);
+    }
+    if (message.runningMax !== 0) {
+      writer.uint32(24).uint64(message.runningMax);
+    }
+    if (message.rateCount !== 0) {
+      writer.uint32(32).uint64(message.rateCount);
+    }
+    if (message.ratePeriodMs !== 0) {
+      writer.uint32(40).uint64(message.ratePeriodMs);
+    }
+    if (message.waitingMax !== 0) {
+      writer.uint32(48).uint64(message.waitingMax);
+    }
+    if (message.recentStarts.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.recentStarts) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotQueueLimits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotQueueLimits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isPaused = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.runningMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.rateCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ratePeriodMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.waitingMax = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag === 56) {
+              message.recentStarts.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.recentStarts.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotQueueLimits>): SnapshotQueueLimits {
+    return SnapshotQueueLimits.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotQueueLimits>): SnapshotQueueLimits {
+    const message = createBaseSnapshotQueueLimits();
+    message.name = object.name ?? "";
+    message.isPaused = object.isPaused ?? false;
+    message.runningMax = object.runningMax ?? 0;
+    message.rateCount = object.rateCount ?? 0;
+    message.ratePeriodMs = object.ratePeriodMs ?? 0;
+    message.waitingMax = object.waitingMax ?? 0;
+    message.recentStarts = object.recentStarts?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseSnapshotQueue(): SnapshotQueue {
   return { numbers: [] };
 }
@@ -1682,6 +2928,181 @@ export const SnapshotQueue: MessageFns<SnapshotQueue> = {
   fromPartial(object: DeepPartial<SnapshotQueue>): SnapshotQueue {
     const message = createBaseSnapshotQueue();
     message.numbers = object.numbers?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSnapshotForgottenKey(): SnapshotForgottenKey {
+  return {
+    key: "",
+    logIndex: 0,
+    position: 0,
+    askedQueue: "",
+    queue: "",
+    fingerprint: "",
+    traceparent: "",
+    untilMs: 0,
+    members: [],
+  };
+}
+
+export const SnapshotForgottenKey: MessageFns<SnapshotForgottenKey> = {
+  encode(message: SnapshotForgottenKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.logIndex !== 0) {
+      writer.uint32(16).uint64(message.logIndex);
+    }
+    if (message.position !== 0) {
+      writer.uint32(24).uint64(message.position);
+    }
+    if (message.askedQueue !== "") {
+      writer.uint32(34).string(message.askedQueue);
+    }
+    if (message.queue !== "") {
+      writer.uint32(42).string(message.queue);
+    }
+    if (message.fingerprint !== "") {
+      writer.uint32(50).string(message.fingerprint);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(58).string(message.traceparent);
+    }
+    if (message.untilMs !== 0) {
+      writer.uint32(64).uint64(message.untilMs);
+    }
+    if (message.members.length !== 0) {
+      writer.uint32(74).fork();
+      for (const v of message.members) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotForgottenKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotForgottenKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.logIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.position = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.askedQueue = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.untilMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag === 72) {
+              message.members.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 74) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.members.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SnapshotForgottenKey>): SnapshotForgottenKey {
+    return SnapshotForgottenKey.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotForgottenKey>): SnapshotForgottenKey {
+    const message = createBaseSnapshotForgottenKey();
+    message.key = object.key ?? "";
+    message.logIndex = object.logIndex ?? 0;
+    message.position = object.position ?? 0;
+    message.askedQueue = object.askedQueue ?? "";
+    message.queue = object.queue ?? "";
+    message.fingerprint = object.fingerprint ?? "";
+    message.traceparent = object.traceparent ?? "";
+    message.untilMs = object.untilMs ?? 0;
+    message.members = object.members?.map((e) => e) || [];
     return message;
   },
 };

@@ -21,7 +21,10 @@ import {
   VerifyLedgerRequest,
   VerifyLedgerResponse,
 } from "../../quorumq/v1/cluster_service.ts";
-import { Job, JobState } from "../../quorumq/v1/job.ts";
+import { ChildEnd, Job, JobState } from "../../quorumq/v1/job.ts";
+import { Queue } from "../../quorumq/v1/job_service.ts";
+import { Schedule } from "../../quorumq/v1/schedule.ts";
+import { HeldKeys, LockRefused, LockStandings, ReadHeldKeys, ReadLocks } from "./lock.ts";
 
 export const protobufPackage = "node.v1";
 
@@ -111,6 +114,11 @@ export interface Read {
     | { $case: "list"; value: ReadList }
     | { $case: "cluster"; value: ReadCluster }
     | { $case: "log"; value: ReadLog }
+    | { $case: "queues"; value: ReadQueues }
+    | { $case: "schedule"; value: ReadSchedule }
+    | { $case: "schedules"; value: ReadSchedules }
+    | { $case: "locks"; value: ReadLocks }
+    | { $case: "heldKeys"; value: ReadHeldKeys }
     | undefined;
 }
 
@@ -128,6 +136,20 @@ export interface ReadList {
 }
 
 export interface ReadCluster {
+}
+
+export interface ReadQueues {
+}
+
+export interface ReadSchedule {
+  scheduleId: string;
+}
+
+/** In the order of creation. */
+export interface ReadSchedules {
+  pageSize: number;
+  /** Those created by later entries than this; 0 starts with the oldest. */
+  afterLogIndex: number;
 }
 
 export interface ReadLog {
@@ -201,6 +223,19 @@ export interface Applied {
     | { $case: "submitRefused"; value: SubmitRefused }
     | { $case: "cancelRefused"; value: CancelRefused }
     | { $case: "jobNotFound"; value: JobNotFound }
+    | { $case: "reported"; value: Reported }
+    | { $case: "retried"; value: Retried }
+    | { $case: "retryRefused"; value: RetryRefused }
+    | { $case: "retriedJobs"; value: RetriedJobs }
+    | { $case: "queueSet"; value: QueueSet }
+    | { $case: "queueDrained"; value: QueueDrained }
+    | { $case: "queueNotFound"; value: QueueNotFound }
+    | { $case: "schedule"; value: ScheduleStands }
+    | { $case: "scheduleRefused"; value: ScheduleRefused }
+    | { $case: "scheduleDeleted"; value: ScheduleDeleted }
+    | { $case: "scheduleNotFound"; value: ScheduleNotFound }
+    | { $case: "locks"; value: LockStandings }
+    | { $case: "lockRefused"; value: LockRefused }
     | undefined;
 }
 
@@ -232,6 +267,8 @@ export const SubmitRefused_Reason = {
   REASON_UNKNOWN_QUEUE: 2,
   REASON_IDEMPOTENCY_KEY_REUSED: 3,
   REASON_LOCK_TEMPLATE_UNFILLED: 4,
+  /** REASON_BACKLOG_FULL - The queue has as many waiting jobs as it may. */
+  REASON_BACKLOG_FULL: 25,
 } as const;
 
 export type SubmitRefused_Reason = typeof SubmitRefused_Reason[keyof typeof SubmitRefused_Reason];
@@ -242,6 +279,7 @@ export namespace SubmitRefused_Reason {
   export type REASON_UNKNOWN_QUEUE = typeof SubmitRefused_Reason.REASON_UNKNOWN_QUEUE;
   export type REASON_IDEMPOTENCY_KEY_REUSED = typeof SubmitRefused_Reason.REASON_IDEMPOTENCY_KEY_REUSED;
   export type REASON_LOCK_TEMPLATE_UNFILLED = typeof SubmitRefused_Reason.REASON_LOCK_TEMPLATE_UNFILLED;
+  export type REASON_BACKLOG_FULL = typeof SubmitRefused_Reason.REASON_BACKLOG_FULL;
 }
 
 export interface Started {
@@ -254,6 +292,14 @@ export interface Started {
   maxAttempts: number;
   attemptTimeoutMs: number;
   traceparent: string;
+  /** From this start to the job's deadline; 0: it has none. */
+  deadlineInMs: number;
+  run: number;
+  /** The schedule that made the job, and its slot; "" and 0: none. */
+  scheduleId: string;
+  slotMs: number;
+  /** Of a parent: how its children ended, in the order they were given. */
+  children: ChildEnd[];
 }
 
 export interface StartRefused {
@@ -270,6 +316,8 @@ export const StartRefused_Reason = {
   /** REASON_LOCKED - A lock key is held; the job is parked and dispatched again when the key is free. */
   REASON_LOCKED: 4,
   REASON_NOT_DUE: 5,
+  /** REASON_LIMITED - A limit is reached or the queue is paused; the job is held back, and dispatched again later. */
+  REASON_LIMITED: 25,
 } as const;
 
 export type StartRefused_Reason = typeof StartRefused_Reason[keyof typeof StartRefused_Reason];
@@ -281,6 +329,7 @@ export namespace StartRefused_Reason {
   export type REASON_HELD = typeof StartRefused_Reason.REASON_HELD;
   export type REASON_LOCKED = typeof StartRefused_Reason.REASON_LOCKED;
   export type REASON_NOT_DUE = typeof StartRefused_Reason.REASON_NOT_DUE;
+  export type REASON_LIMITED = typeof StartRefused_Reason.REASON_LIMITED;
 }
 
 export interface Renewed {
@@ -309,8 +358,80 @@ export interface CancelRefused {
   state: JobState;
 }
 
+export interface QueueSet {
+  queue: Queue | undefined;
+}
+
+export interface QueueDrained {
+  /** By this command. */
+  cancelled: number;
+  /** Whether more of those asked for wait. */
+  hasMore: boolean;
+  /** For the next command of the same drain. */
+  untilArrival: number;
+}
+
+export interface QueueNotFound {
+  queue: string;
+}
+
+export interface Reported {
+  /** The reports that were refused: their attempts are over. */
+  stale: Fenced[];
+}
+
+export interface Retried {
+  job: Job | undefined;
+}
+
+export interface RetryRefused {
+  state: JobState;
+}
+
+export interface RetriedJobs {
+  retriedCount: number;
+  /** Where the next piece begins; 0: all were looked at. */
+  nextNumber: number;
+}
+
 export interface JobNotFound {
   jobId: string;
+}
+
+/** The schedule after it was created, found to be there already, paused or resumed. */
+export interface ScheduleStands {
+  schedule: Schedule | undefined;
+  isNew: boolean;
+}
+
+/** What the job itself is refused for is a SubmitRefused. */
+export interface ScheduleRefused {
+  reason: ScheduleRefused_Reason;
+  /** The id, or how many there may be. */
+  value: string;
+}
+
+export const ScheduleRefused_Reason = {
+  REASON_UNSPECIFIED: 0,
+  /** REASON_ID_TAKEN - Another schedule has the id. */
+  REASON_ID_TAKEN: 1,
+  REASON_TOO_MANY: 2,
+} as const;
+
+export type ScheduleRefused_Reason = typeof ScheduleRefused_Reason[keyof typeof ScheduleRefused_Reason];
+
+export namespace ScheduleRefused_Reason {
+  export type REASON_UNSPECIFIED = typeof ScheduleRefused_Reason.REASON_UNSPECIFIED;
+  export type REASON_ID_TAKEN = typeof ScheduleRefused_Reason.REASON_ID_TAKEN;
+  export type REASON_TOO_MANY = typeof ScheduleRefused_Reason.REASON_TOO_MANY;
+}
+
+export interface ScheduleDeleted {
+  hasExisted: boolean;
+}
+
+export interface ScheduleNotFound {
+  scheduleId: string;
 }
 
 export interface Done {
@@ -329,6 +450,19 @@ export interface ReadAnswer {
   entries: LogEntry[];
   /** For ReadLog: what the log begins with; entries before it are compacted. */
   firstLogIndex: number;
+  /** For ReadQueues: by name, and all of them together. */
+  queues: Queue[];
+  allQueues:
+    | Queue
+    | undefined;
+  /** For ReadSchedule: the one, if it exists. For ReadSchedules: a page; has_more tells of a next one. */
+  schedules: Schedule[];
+  /** For ReadLocks. */
+  locks:
+    | LockStandings
+    | undefined;
+  /** For ReadHeldKeys; has_more tells of further ones. */
+  heldKeys: HeldKeys | undefined;
 }
 
 function createBaseClientRequest(): ClientRequest {
@@ -935,6 +1069,21 @@ export const Read: MessageFns<Read> = {
       case "log":
         ReadLog.encode(message.read.value, writer.uint32(34).fork()).join();
         break;
+      case "queues":
+        ReadQueues.encode(message.read.value, writer.uint32(202).fork()).join();
+        break;
+      case "schedule":
+        ReadSchedule.encode(message.read.value, writer.uint32(242).fork()).join();
+        break;
+      case "schedules":
+        ReadSchedules.encode(message.read.value, writer.uint32(250).fork()).join();
+        break;
+      case "locks":
+        ReadLocks.encode(message.read.value, writer.uint32(282).fork()).join();
+        break;
+      case "heldKeys":
+        ReadHeldKeys.encode(message.read.value, writer.uint32(290).fork()).join();
+        break;
     }
     return writer;
   },
@@ -984,6 +1133,46 @@ export const Read: MessageFns<Read> = {
             message.read = { $case: "log", value: ReadLog.decode(reader, reader.uint32()) };
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.read = { $case: "queues", value: ReadQueues.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.read = { $case: "schedule", value: ReadSchedule.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.read = { $case: "schedules", value: ReadSchedules.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.read = { $case: "locks", value: ReadLocks.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.read = { $case: "heldKeys", value: ReadHeldKeys.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1023,6 +1212,36 @@ export const Read: MessageFns<Read> = {
       case "log": {
         if (object.read?.value !== undefined && object.read?.value !== null) {
           message.read = { $case: "log", value: ReadLog.fromPartial(object.read.value) };
+        }
+        break;
+      }
+      case "queues": {
+        if (object.read?.value !== undefined && object.read?.value !== null) {
+          message.read = { $case: "queues", value: ReadQueues.fromPartial(object.read.value) };
+        }
+        break;
+      }
+      case "schedule": {
+        if (object.read?.value !== undefined && object.read?.value !== null) {
+          message.read = { $case: "schedule", value: ReadSchedule.fromPartial(object.read.value) };
+        }
+        break;
+      }
+      case "schedules": {
+        if (object.read?.value !== undefined && object.read?.value !== null) {
+          message.read = { $case: "schedules", value: ReadSchedules.fromPartial(object.read.value) };
+        }
+        break;
+      }
+      case "locks": {
+        if (object.read?.value !== undefined && object.read?.value !== null) {
+          message.read = { $case: "locks", value: ReadLocks.fromPartial(object.read.value) };
+        }
+        break;
+      }
+      case "heldKeys": {
+        if (object.read?.value !== undefined && object.read?.value !== null) {
+          message.read = { $case: "heldKeys", value: ReadHeldKeys.fromPartial(object.read.value) };
         }
         break;
       }
@@ -1228,6 +1447,171 @@ export const ReadCluster: MessageFns<ReadCluster> = {
   },
   fromPartial(_: DeepPartial<ReadCluster>): ReadCluster {
     const message = createBaseReadCluster();
+    return message;
+  },
+};
+
+function createBaseReadQueues(): ReadQueues {
+  return {};
+}
+
+export const ReadQueues: MessageFns<ReadQueues> = {
+  encode(_: ReadQueues, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadQueues {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadQueues();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadQueues>): ReadQueues {
+    return ReadQueues.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ReadQueues>): ReadQueues {
+    const message = createBaseReadQueues();
+    return message;
+  },
+};
+
+function createBaseReadSchedule(): ReadSchedule {
+  return { scheduleId: "" };
+}
+
+export const ReadSchedule: MessageFns<ReadSchedule> = {
+  encode(message: ReadSchedule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadSchedule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadSchedule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadSchedule>): ReadSchedule {
+    return ReadSchedule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadSchedule>): ReadSchedule {
+    const message = createBaseReadSchedule();
+    message.scheduleId = object.scheduleId ?? "";
+    return message;
+  },
+};
+
+function createBaseReadSchedules(): ReadSchedules {
+  return { pageSize: 0, afterLogIndex: 0 };
+}
+
+export const ReadSchedules: MessageFns<ReadSchedules> = {
+  encode(message: ReadSchedules, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).uint32(message.pageSize);
+    }
+    if (message.afterLogIndex !== 0) {
+      writer.uint32(16).uint64(message.afterLogIndex);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadSchedules {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadSchedules();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterLogIndex = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadSchedules>): ReadSchedules {
+    return ReadSchedules.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadSchedules>): ReadSchedules {
+    const message = createBaseReadSchedules();
+    message.pageSize = object.pageSize ?? 0;
+    message.afterLogIndex = object.afterLogIndex ?? 0;
     return message;
   },
 };
@@ -1639,6 +2023,45 @@ export const Applied: MessageFns<Applied> = {
       case "jobNotFound":
         JobNotFound.encode(message.result.value, writer.uint32(98).fork()).join();
         break;
+      case "reported":
+        Reported.encode(message.result.value, writer.uint32(162).fork()).join();
+        break;
+      case "retried":
+        Retried.encode(message.result.value, writer.uint32(170).fork()).join();
+        break;
+      case "retryRefused":
+        RetryRefused.encode(message.result.value, writer.uint32(178).fork()).join();
+        break;
+      case "retriedJobs":
+        RetriedJobs.encode(message.result.value, writer.uint32(186).fork()).join();
+        break;
+      case "queueSet":
+        QueueSet.encode(message.result.value, writer.uint32(202).fork()).join();
+        break;
+      case "queueDrained":
+        QueueDrained.encode(message.result.value, writer.uint32(210).fork()).join();
+        break;
+      case "queueNotFound":
+        QueueNotFound.encode(message.result.value, writer.uint32(218).fork()).join();
+        break;
+      case "schedule":
+        ScheduleStands.encode(message.result.value, writer.uint32(242).fork()).join();
+        break;
+      case "scheduleRefused":
+        ScheduleRefused.encode(message.result.value, writer.uint32(250).fork()).join();
+        break;
+      case "scheduleDeleted":
+        ScheduleDeleted.encode(message.result.value, writer.uint32(258).fork()).join();
+        break;
+      case "scheduleNotFound":
+        ScheduleNotFound.encode(message.result.value, writer.uint32(266).fork()).join();
+        break;
+      case "locks":
+        LockStandings.encode(message.result.value, writer.uint32(282).fork()).join();
+        break;
+      case "lockRefused":
+        LockRefused.encode(message.result.value, writer.uint32(290).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1752,6 +2175,110 @@ export const Applied: MessageFns<Applied> = {
             message.result = { $case: "jobNotFound", value: JobNotFound.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.result = { $case: "reported", value: Reported.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.result = { $case: "retried", value: Retried.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.result = { $case: "retryRefused", value: RetryRefused.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.result = { $case: "retriedJobs", value: RetriedJobs.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.result = { $case: "queueSet", value: QueueSet.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.result = { $case: "queueDrained", value: QueueDrained.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.result = { $case: "queueNotFound", value: QueueNotFound.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.result = { $case: "schedule", value: ScheduleStands.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.result = { $case: "scheduleRefused", value: ScheduleRefused.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.result = { $case: "scheduleDeleted", value: ScheduleDeleted.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.result = { $case: "scheduleNotFound", value: ScheduleNotFound.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.result = { $case: "locks", value: LockStandings.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.result = { $case: "lockRefused", value: LockRefused.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1834,6 +2361,84 @@ export const Applied: MessageFns<Applied> = {
       case "jobNotFound": {
         if (object.result?.value !== undefined && object.result?.value !== null) {
           message.result = { $case: "jobNotFound", value: JobNotFound.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "reported": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "reported", value: Reported.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "retried": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "retried", value: Retried.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "retryRefused": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "retryRefused", value: RetryRefused.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "retriedJobs": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "retriedJobs", value: RetriedJobs.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "queueSet": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "queueSet", value: QueueSet.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "queueDrained": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "queueDrained", value: QueueDrained.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "queueNotFound": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "queueNotFound", value: QueueNotFound.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "schedule": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "schedule", value: ScheduleStands.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "scheduleRefused": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "scheduleRefused", value: ScheduleRefused.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "scheduleDeleted": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "scheduleDeleted", value: ScheduleDeleted.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "scheduleNotFound": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "scheduleNotFound", value: ScheduleNotFound.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "locks": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "locks", value: LockStandings.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "lockRefused": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "lockRefused", value: LockRefused.fromPartial(object.result.value) };
         }
         break;
       }
@@ -2090,6 +2695,11 @@ function createBaseStarted(): Started {
     maxAttempts: 0,
     attemptTimeoutMs: 0,
     traceparent: "",
+    deadlineInMs: 0,
+    run: 0,
+    scheduleId: "",
+    slotMs: 0,
+    children: [],
   };
 }
 
@@ -2121,6 +2731,21 @@ export const Started: MessageFns<Started> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(74).string(message.traceparent);
+    }
+    if (message.deadlineInMs !== 0) {
+      writer.uint32(160).uint64(message.deadlineInMs);
+    }
+    if (message.run !== 0) {
+      writer.uint32(168).uint32(message.run);
+    }
+    if (message.scheduleId !== "") {
+      writer.uint32(282).string(message.scheduleId);
+    }
+    if (message.slotMs !== 0) {
+      writer.uint32(288).uint64(message.slotMs);
+    }
+    for (const v of message.children) {
+      ChildEnd.encode(v!, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -2210,6 +2835,46 @@ export const Started: MessageFns<Started> = {
             message.traceparent = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.deadlineInMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.run = reader.uint32();
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 36: {
+            if (tag !== 288) {
+              break;
+            }
+
+            message.slotMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.children.push(ChildEnd.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2236,6 +2901,11 @@ export const Started: MessageFns<Started> = {
     message.maxAttempts = object.maxAttempts ?? 0;
     message.attemptTimeoutMs = object.attemptTimeoutMs ?? 0;
     message.traceparent = object.traceparent ?? "";
+    message.deadlineInMs = object.deadlineInMs ?? 0;
+    message.run = object.run ?? 0;
+    message.scheduleId = object.scheduleId ?? "";
+    message.slotMs = object.slotMs ?? 0;
+    message.children = object.children?.map((e) => ChildEnd.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2630,6 +3300,427 @@ export const CancelRefused: MessageFns<CancelRefused> = {
   },
 };
 
+function createBaseQueueSet(): QueueSet {
+  return { queue: undefined };
+}
+
+export const QueueSet: MessageFns<QueueSet> = {
+  encode(message: QueueSet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== undefined) {
+      Queue.encode(message.queue, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QueueSet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQueueSet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = Queue.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<QueueSet>): QueueSet {
+    return QueueSet.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<QueueSet>): QueueSet {
+    const message = createBaseQueueSet();
+    message.queue = (object.queue !== undefined && object.queue !== null) ? Queue.fromPartial(object.queue) : undefined;
+    return message;
+  },
+};
+
+function createBaseQueueDrained(): QueueDrained {
+  return { cancelled: 0, hasMore: false, untilArrival: 0 };
+}
+
+export const QueueDrained: MessageFns<QueueDrained> = {
+  encode(message: QueueDrained, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cancelled !== 0) {
+      writer.uint32(8).uint32(message.cancelled);
+    }
+    if (message.hasMore !== false) {
+      writer.uint32(16).bool(message.hasMore);
+    }
+    if (message.untilArrival !== 0) {
+      writer.uint32(24).uint64(message.untilArrival);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QueueDrained {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQueueDrained();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.cancelled = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.hasMore = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.untilArrival = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<QueueDrained>): QueueDrained {
+    return QueueDrained.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<QueueDrained>): QueueDrained {
+    const message = createBaseQueueDrained();
+    message.cancelled = object.cancelled ?? 0;
+    message.hasMore = object.hasMore ?? false;
+    message.untilArrival = object.untilArrival ?? 0;
+    return message;
+  },
+};
+
+function createBaseQueueNotFound(): QueueNotFound {
+  return { queue: "" };
+}
+
+export const QueueNotFound: MessageFns<QueueNotFound> = {
+  encode(message: QueueNotFound, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== "") {
+      writer.uint32(10).string(message.queue);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QueueNotFound {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQueueNotFound();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<QueueNotFound>): QueueNotFound {
+    return QueueNotFound.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<QueueNotFound>): QueueNotFound {
+    const message = createBaseQueueNotFound();
+    message.queue = object.queue ?? "";
+    return message;
+  },
+};
+
+function createBaseReported(): Reported {
+  return { stale: [] };
+}
+
+export const Reported: MessageFns<Reported> = {
+  encode(message: Reported, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.stale) {
+      Fenced.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reported {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReported();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stale.push(Fenced.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Reported>): Reported {
+    return Reported.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Reported>): Reported {
+    const message = createBaseReported();
+    message.stale = object.stale?.map((e) => Fenced.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRetried(): Retried {
+  return { job: undefined };
+}
+
+export const Retried: MessageFns<Retried> = {
+  encode(message: Retried, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.job !== undefined) {
+      Job.encode(message.job, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Retried {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetried();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.job = Job.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Retried>): Retried {
+    return Retried.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Retried>): Retried {
+    const message = createBaseRetried();
+    message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryRefused(): RetryRefused {
+  return { state: 0 };
+}
+
+export const RetryRefused: MessageFns<RetryRefused> = {
+  encode(message: RetryRefused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryRefused {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryRefused();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetryRefused>): RetryRefused {
+    return RetryRefused.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryRefused>): RetryRefused {
+    const message = createBaseRetryRefused();
+    message.state = object.state ?? 0;
+    return message;
+  },
+};
+
+function createBaseRetriedJobs(): RetriedJobs {
+  return { retriedCount: 0, nextNumber: 0 };
+}
+
+export const RetriedJobs: MessageFns<RetriedJobs> = {
+  encode(message: RetriedJobs, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.retriedCount !== 0) {
+      writer.uint32(8).uint64(message.retriedCount);
+    }
+    if (message.nextNumber !== 0) {
+      writer.uint32(16).uint64(message.nextNumber);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetriedJobs {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetriedJobs();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.retriedCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nextNumber = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetriedJobs>): RetriedJobs {
+    return RetriedJobs.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetriedJobs>): RetriedJobs {
+    const message = createBaseRetriedJobs();
+    message.retriedCount = object.retriedCount ?? 0;
+    message.nextNumber = object.nextNumber ?? 0;
+    return message;
+  },
+};
+
 function createBaseJobNotFound(): JobNotFound {
   return { jobId: "" };
 }
@@ -2685,6 +3776,252 @@ export const JobNotFound: MessageFns<JobNotFound> = {
   },
 };
 
+function createBaseScheduleStands(): ScheduleStands {
+  return { schedule: undefined, isNew: false };
+}
+
+export const ScheduleStands: MessageFns<ScheduleStands> = {
+  encode(message: ScheduleStands, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.schedule !== undefined) {
+      Schedule.encode(message.schedule, writer.uint32(10).fork()).join();
+    }
+    if (message.isNew !== false) {
+      writer.uint32(16).bool(message.isNew);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScheduleStands {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScheduleStands();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.schedule = Schedule.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isNew = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ScheduleStands>): ScheduleStands {
+    return ScheduleStands.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScheduleStands>): ScheduleStands {
+    const message = createBaseScheduleStands();
+    message.schedule = (object.schedule !== undefined && object.schedule !== null)
+      ? Schedule.fromPartial(object.schedule)
+      : undefined;
+    message.isNew = object.isNew ?? false;
+    return message;
+  },
+};
+
+function createBaseScheduleRefused(): ScheduleRefused {
+  return { reason: 0, value: "" };
+}
+
+export const ScheduleRefused: MessageFns<ScheduleRefused> = {
+  encode(message: ScheduleRefused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== 0) {
+      writer.uint32(8).int32(message.reason);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScheduleRefused {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScheduleRefused();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.reason = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ScheduleRefused>): ScheduleRefused {
+    return ScheduleRefused.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScheduleRefused>): ScheduleRefused {
+    const message = createBaseScheduleRefused();
+    message.reason = object.reason ?? 0;
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseScheduleDeleted(): ScheduleDeleted {
+  return { hasExisted: false };
+}
+
+export const ScheduleDeleted: MessageFns<ScheduleDeleted> = {
+  encode(message: ScheduleDeleted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hasExisted !== false) {
+      writer.uint32(8).bool(message.hasExisted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScheduleDeleted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScheduleDeleted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.hasExisted = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ScheduleDeleted>): ScheduleDeleted {
+    return ScheduleDeleted.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScheduleDeleted>): ScheduleDeleted {
+    const message = createBaseScheduleDeleted();
+    message.hasExisted = object.hasExisted ?? false;
+    return message;
+  },
+};
+
+function createBaseScheduleNotFound(): ScheduleNotFound {
+  return { scheduleId: "" };
+}
+
+export const ScheduleNotFound: MessageFns<ScheduleNotFound> = {
+  encode(message: ScheduleNotFound, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScheduleNotFound {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScheduleNotFound();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ScheduleNotFound>): ScheduleNotFound {
+    return ScheduleNotFound.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScheduleNotFound>): ScheduleNotFound {
+    const message = createBaseScheduleNotFound();
+    message.scheduleId = object.scheduleId ?? "";
+    return message;
+  },
+};
+
 function createBaseDone(): Done {
   return {};
 }
@@ -2729,7 +4066,19 @@ export const Done: MessageFns<Done> = {
 };
 
 function createBaseReadAnswer(): ReadAnswer {
-  return { index: 0, jobs: [], hasMore: false, cluster: undefined, entries: [], firstLogIndex: 0 };
+  return {
+    index: 0,
+    jobs: [],
+    hasMore: false,
+    cluster: undefined,
+    entries: [],
+    firstLogIndex: 0,
+    queues: [],
+    allQueues: undefined,
+    schedules: [],
+    locks: undefined,
+    heldKeys: undefined,
+  };
 }
 
 export const ReadAnswer: MessageFns<ReadAnswer> = {
@@ -2751,6 +4100,21 @@ export const ReadAnswer: MessageFns<ReadAnswer> = {
     }
     if (message.firstLogIndex !== 0) {
       writer.uint32(48).uint64(message.firstLogIndex);
+    }
+    for (const v of message.queues) {
+      Queue.encode(v!, writer.uint32(202).fork()).join();
+    }
+    if (message.allQueues !== undefined) {
+      Queue.encode(message.allQueues, writer.uint32(210).fork()).join();
+    }
+    for (const v of message.schedules) {
+      Schedule.encode(v!, writer.uint32(242).fork()).join();
+    }
+    if (message.locks !== undefined) {
+      LockStandings.encode(message.locks, writer.uint32(282).fork()).join();
+    }
+    if (message.heldKeys !== undefined) {
+      HeldKeys.encode(message.heldKeys, writer.uint32(290).fork()).join();
     }
     return writer;
   },
@@ -2816,6 +4180,46 @@ export const ReadAnswer: MessageFns<ReadAnswer> = {
             message.firstLogIndex = longToNumber(reader.uint64());
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.queues.push(Queue.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.allQueues = Queue.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.schedules.push(Schedule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.locks = LockStandings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.heldKeys = HeldKeys.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2841,6 +4245,17 @@ export const ReadAnswer: MessageFns<ReadAnswer> = {
       : undefined;
     message.entries = object.entries?.map((e) => LogEntry.fromPartial(e)) || [];
     message.firstLogIndex = object.firstLogIndex ?? 0;
+    message.queues = object.queues?.map((e) => Queue.fromPartial(e)) || [];
+    message.allQueues = (object.allQueues !== undefined && object.allQueues !== null)
+      ? Queue.fromPartial(object.allQueues)
+      : undefined;
+    message.schedules = object.schedules?.map((e) => Schedule.fromPartial(e)) || [];
+    message.locks = (object.locks !== undefined && object.locks !== null)
+      ? LockStandings.fromPartial(object.locks)
+      : undefined;
+    message.heldKeys = (object.heldKeys !== undefined && object.heldKeys !== null)
+      ? HeldKeys.fromPartial(object.heldKeys)
+      : undefined;
     return message;
   },
 };

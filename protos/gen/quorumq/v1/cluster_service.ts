@@ -6,20 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientReadableStream,
-  type ClientUnaryCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import type { handleServerStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
 export const protobufPackage = "quorumq.v1";
 
@@ -93,12 +80,19 @@ export interface LedgerCounts {
   succeeded: number;
   failed: number;
   cancelled: number;
-  /** Results and errors recorded: one for each finished job. */
+  /** Results and errors recorded: one for each run that succeeded or failed. */
   recorded: number;
   /** Writes refused because their attempt had been fenced out. */
   refusedLate: number;
   attemptsStarted: number;
   attemptsLost: number;
+  /** Runs that a retry began. */
+  retried: number;
+  /** Locks of LockService granted, and of these, those whose time ran out before they were let go. */
+  locksGranted: number;
+  locksExpired: number;
+  /** Finished jobs that are not kept any more (retention); the states count those that are. */
+  forgotten: number;
 }
 
 export interface AddNodeRequest {
@@ -576,6 +570,10 @@ function createBaseLedgerCounts(): LedgerCounts {
     refusedLate: 0,
     attemptsStarted: 0,
     attemptsLost: 0,
+    retried: 0,
+    locksGranted: 0,
+    locksExpired: 0,
+    forgotten: 0,
   };
 }
 
@@ -616,6 +614,18 @@ export const LedgerCounts: MessageFns<LedgerCounts> = {
     }
     if (message.attemptsLost !== 0) {
       writer.uint32(96).uint64(message.attemptsLost);
+    }
+    if (message.retried !== 0) {
+      writer.uint32(104).uint64(message.retried);
+    }
+    if (message.locksGranted !== 0) {
+      writer.uint32(160).uint64(message.locksGranted);
+    }
+    if (message.locksExpired !== 0) {
+      writer.uint32(168).uint64(message.locksExpired);
+    }
+    if (message.forgotten !== 0) {
+      writer.uint32(176).uint64(message.forgotten);
     }
     return writer;
   },
@@ -729,6 +739,38 @@ export const LedgerCounts: MessageFns<LedgerCounts> = {
             message.attemptsLost = longToNumber(reader.uint64());
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.retried = longToNumber(reader.uint64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.locksGranted = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.locksExpired = longToNumber(reader.uint64());
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.forgotten = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -758,6 +800,10 @@ export const LedgerCounts: MessageFns<LedgerCounts> = {
     message.refusedLate = object.refusedLate ?? 0;
     message.attemptsStarted = object.attemptsStarted ?? 0;
     message.attemptsLost = object.attemptsLost ?? 0;
+    message.retried = object.retried ?? 0;
+    message.locksGranted = object.locksGranted ?? 0;
+    message.locksExpired = object.locksExpired ?? 0;
+    message.forgotten = object.forgotten ?? 0;
     return message;
   },
 };
@@ -1791,125 +1837,6 @@ export interface ClusterServiceServer extends UntypedServiceImplementation {
   /** The committed entries of the log, without the bytes of payloads and results. */
   tailLog: handleServerStreamingCall<TailLogRequest, TailLogResponse>;
 }
-
-export interface ClusterServiceClient extends Client {
-  getCluster(
-    request: GetClusterRequest,
-    callback: (error: ServiceError | null, response: GetClusterResponse) => void,
-  ): ClientUnaryCall;
-  getCluster(
-    request: GetClusterRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: GetClusterResponse) => void,
-  ): ClientUnaryCall;
-  getCluster(
-    request: GetClusterRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: GetClusterResponse) => void,
-  ): ClientUnaryCall;
-  /** Nodes that run and wait to join: they become learners, and voters once they have caught up. */
-  addNode(
-    request: AddNodeRequest,
-    callback: (error: ServiceError | null, response: AddNodeResponse) => void,
-  ): ClientUnaryCall;
-  addNode(
-    request: AddNodeRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: AddNodeResponse) => void,
-  ): ClientUnaryCall;
-  addNode(
-    request: AddNodeRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: AddNodeResponse) => void,
-  ): ClientUnaryCall;
-  removeNode(
-    request: RemoveNodeRequest,
-    callback: (error: ServiceError | null, response: RemoveNodeResponse) => void,
-  ): ClientUnaryCall;
-  removeNode(
-    request: RemoveNodeRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: RemoveNodeResponse) => void,
-  ): ClientUnaryCall;
-  removeNode(
-    request: RemoveNodeRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: RemoveNodeResponse) => void,
-  ): ClientUnaryCall;
-  transferLeadership(
-    request: TransferLeadershipRequest,
-    callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
-  ): ClientUnaryCall;
-  transferLeadership(
-    request: TransferLeadershipRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
-  ): ClientUnaryCall;
-  transferLeadership(
-    request: TransferLeadershipRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: TransferLeadershipResponse) => void,
-  ): ClientUnaryCall;
-  /** Makes the leader take a snapshot now and drop the log before it. */
-  takeSnapshot(
-    request: TakeSnapshotRequest,
-    callback: (error: ServiceError | null, response: TakeSnapshotResponse) => void,
-  ): ClientUnaryCall;
-  takeSnapshot(
-    request: TakeSnapshotRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: TakeSnapshotResponse) => void,
-  ): ClientUnaryCall;
-  takeSnapshot(
-    request: TakeSnapshotRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: TakeSnapshotResponse) => void,
-  ): ClientUnaryCall;
-  /** A consistent copy of the ledger, in chunks. */
-  backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupResponse>;
-  backup(
-    request: BackupRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<BackupResponse>;
-  /** Makes every node build its ledger anew from its snapshot and log up to one index, and compares. */
-  verifyLedger(
-    request: VerifyLedgerRequest,
-    callback: (error: ServiceError | null, response: VerifyLedgerResponse) => void,
-  ): ClientUnaryCall;
-  verifyLedger(
-    request: VerifyLedgerRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: VerifyLedgerResponse) => void,
-  ): ClientUnaryCall;
-  verifyLedger(
-    request: VerifyLedgerRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: VerifyLedgerResponse) => void,
-  ): ClientUnaryCall;
-  /** The committed entries of the log, without the bytes of payloads and results. */
-  tailLog(request: TailLogRequest, options?: Partial<CallOptions>): ClientReadableStream<TailLogResponse>;
-  tailLog(
-    request: TailLogRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<TailLogResponse>;
-}
-
-export const ClusterServiceClient = makeGenericClientConstructor(
-  ClusterServiceService,
-  "quorumq.v1.ClusterService",
-) as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ClusterServiceClient;
-  service: typeof ClusterServiceService;
-  serviceName: string;
-};
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 

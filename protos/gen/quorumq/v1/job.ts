@@ -13,10 +13,13 @@ export const protobufPackage = "quorumq.v1";
 
 export const protobufFileName = "quorumq/v1/job.proto";
 
-/** The states of a job. SUCCEEDED, FAILED and CANCELLED are final. */
+/**
+ * The states of a job. SUCCEEDED, FAILED and CANCELLED are final, but for RetryJob, which begins a
+ * new run of a job that has failed or was cancelled.
+ */
 export const JobState = {
   JOB_STATE_UNSPECIFIED: 0,
-  /** JOB_STATE_SCHEDULED - Due later: a future run_at, or the backoff of a retry. */
+  /** JOB_STATE_SCHEDULED - Due later: a future run_at, the backoff of a retry, or children that have not ended. */
   JOB_STATE_SCHEDULED: 1,
   /** JOB_STATE_QUEUED - Due now: waits for a worker, or for a lock key that another job holds. */
   JOB_STATE_QUEUED: 2,
@@ -24,7 +27,7 @@ export const JobState = {
   JOB_STATE_RUNNING: 3,
   /** JOB_STATE_SUCCEEDED - A result is recorded. */
   JOB_STATE_SUCCEEDED: 4,
-  /** JOB_STATE_FAILED - The attempts are used up, or the error is not retryable. */
+  /** JOB_STATE_FAILED - The attempts are used up, the error is not retryable, or total_timeout has passed. */
   JOB_STATE_FAILED: 5,
   /** JOB_STATE_CANCELLED - Cancelled before it finished. */
   JOB_STATE_CANCELLED: 6,
@@ -74,21 +77,43 @@ export namespace AttemptOutcome {
   export type ATTEMPT_OUTCOME_HANDED_BACK = typeof AttemptOutcome.ATTEMPT_OUTCOME_HANDED_BACK;
 }
 
+/** What becomes of a parent when a child of it ends without a result (FAILED or CANCELLED). */
+export const ChildFailurePolicy = {
+  /** CHILD_FAILURE_POLICY_UNSPECIFIED - Fail the parent. */
+  CHILD_FAILURE_POLICY_UNSPECIFIED: 0,
+  /** CHILD_FAILURE_POLICY_FAIL_PARENT - The parent is FAILED at once with the code CHILD_FAILED, and never run. Its other children go on. */
+  CHILD_FAILURE_POLICY_FAIL_PARENT: 1,
+  /** CHILD_FAILURE_POLICY_RUN_PARENT - The parent runs when all its children have ended, and sees which of them failed. */
+  CHILD_FAILURE_POLICY_RUN_PARENT: 2,
+} as const;
+
+export type ChildFailurePolicy = typeof ChildFailurePolicy[keyof typeof ChildFailurePolicy];
+
+export namespace ChildFailurePolicy {
+  export type CHILD_FAILURE_POLICY_UNSPECIFIED = typeof ChildFailurePolicy.CHILD_FAILURE_POLICY_UNSPECIFIED;
+  export type CHILD_FAILURE_POLICY_FAIL_PARENT = typeof ChildFailurePolicy.CHILD_FAILURE_POLICY_FAIL_PARENT;
+  export type CHILD_FAILURE_POLICY_RUN_PARENT = typeof ChildFailurePolicy.CHILD_FAILURE_POLICY_RUN_PARENT;
+}
+
 /**
- * The delay before attempt n+1 is min(max, initial * multiplier^(n-1)), of which the
- * upper half is random.
+ * The delay before attempt n+1 is min(max, initial * multiplier^(n-1)), of which the share `jitter`
+ * is random: 0 is the delay as it is, 1 anything up to it. A multiplier of 1 is a fixed delay.
  */
 export interface Backoff {
   initial: Duration | undefined;
   multiplier: number;
-  max: Duration | undefined;
+  max:
+    | Duration
+    | undefined;
+  /** 0 to 1; absent 0.5. */
+  jitter?: number | undefined;
 }
 
 /** Why an attempt or a job failed. */
 export interface JobError {
   /**
    * A stable word for programs: the thrown error's name, or one of LEASE_EXPIRED,
-   * ATTEMPT_TIMED_OUT, LOCK_LOST, PAYLOAD_REFUSED.
+   * ATTEMPT_TIMED_OUT, DEADLINE_PASSED, LOCK_LOST, PAYLOAD_REFUSED, CHILD_FAILED.
    */
   code: string;
   /** For people. */
@@ -107,7 +132,11 @@ export interface Attempt {
   startTime: Date | undefined;
   endTime: Date | undefined;
   outcome: AttemptOutcome;
-  error: JobError | undefined;
+  error:
+    | JobError
+    | undefined;
+  /** Which run of the job it belongs to, from 1. */
+  run: number;
 }
 
 /** A write of a fenced-out attempt that the ledger refused. */
@@ -117,9 +146,40 @@ export interface Receipt {
   /** The token that was current; 0 if no attempt was live. */
   currentToken: number;
   worker: string;
-  /** What it tried to record: succeeded, failed, timed-out, handed-back, cancelled, fenced. */
+  /**
+   * What it tried to record: succeeded, failed, timed-out, handed-back, fenced, progress, log or
+   * heartbeat. The last three leave one receipt each, however often they were tried.
+   */
   tried: string;
   refuseTime: Date | undefined;
+}
+
+/** The job runs only while fewer than `limit` running jobs have the key. */
+export interface ConcurrencyKey {
+  /** 1 to 256 characters. */
+  key: string;
+  /** 1 to 1000. */
+  limit: number;
+}
+
+/** A line that a handler wrote. */
+export interface LogLine {
+  time:
+    | Date
+    | undefined;
+  /** The number of the attempt. */
+  attempt: number;
+  /** At most 1 KiB. */
+  text: string;
+}
+
+/** A run of a job that failed or was cancelled, and was retried. */
+export interface EndedRun {
+  /** From 1. */
+  run: number;
+  state: JobState;
+  error: JobError | undefined;
+  endTime: Date | undefined;
 }
 
 /** What a caller asks for. */
@@ -130,7 +190,7 @@ export interface JobSpec {
   queue: string;
   /** JSON, at most 256 KiB by default. Empty means null. */
   payload: Buffer;
-  /** 0 is normal; a higher number runs earlier. 0 to 1000. */
+  /** 0 is normal; a higher number runs earlier, also among jobs that a limit holds back. 0 to 1000. */
   priority: number;
   /** Not before this time. Absent means now. */
   runAt:
@@ -148,8 +208,51 @@ export interface JobSpec {
     | undefined;
   /** Keys that at most one running job holds. At most 16. Empty: what the kind's lock templates give. */
   lockKeys: string[];
-  /** One submission per key. Empty: the gateway fills one, so that its own retries are safe. */
+  /**
+   * One submission per key, also while and after the job is forgotten: a key is known for a day
+   * (the nodes' keyRetentionMs) from its job's end, or as long as the job if that is longer. Empty:
+   * the gateway fills one, so that its own retries are safe.
+   */
   idempotencyKey: string;
+  /**
+   * From create_time to the end, all attempts and waits included: then the job has FAILED with the
+   * code DEADLINE_PASSED. Absent: the kind's own.
+   */
+  totalTimeout:
+    | Duration
+    | undefined;
+  /**
+   * Jobs that have to end before this one runs, which then gets their results. They are accepted
+   * together with it or not at all, may have children of their own (5 levels and 1000 jobs in all),
+   * and have no idempotency key: the topmost job's stands for all of them.
+   */
+  children: JobSpec[];
+  /** Absent: fail the parent. */
+  onChildFailure: ChildFailurePolicy;
+  /**
+   * Limits on how many jobs run at the same time by a key. At most 8. Empty: what the kind's
+   * concurrency templates give.
+   */
+  concurrencyKeys: ConcurrencyKey[];
+}
+
+/** How a child ended, as its parent is told when it starts. */
+export interface ChildEnd {
+  jobId: string;
+  kind: string;
+  /** SUCCEEDED, FAILED or CANCELLED. */
+  state: JobState;
+  /** JSON; present when SUCCEEDED, unless it is left out. */
+  result: Buffer;
+  /** Its message is cut to 256 characters. */
+  error:
+    | JobError
+    | undefined;
+  /**
+   * The results of all children together are more than 1 MiB, and this one is not among the first:
+   * ask for the job.
+   */
+  isResultLeftOut: boolean;
 }
 
 /** What the ledger remembers of a job. */
@@ -185,10 +288,48 @@ export interface Job {
   refusedCount: number;
   /** The lock key whose holder the job waits for. */
   waitingForLock: string;
+  totalTimeout:
+    | Duration
+    | undefined;
+  /** When the run ends at the latest. */
+  deadlineTime:
+    | Date
+    | undefined;
+  /** What the last attempt has told of itself, JSON of at most 4 KiB. Not in lists. */
+  progress: Buffer;
+  progressTime:
+    | Date
+    | undefined;
+  /** The last 100 lines that handlers wrote, oldest first. Not in lists. */
+  logLines: LogLine[];
+  /** From 1; rises with each RetryJob. Attempts count against max_attempts within their run. */
+  run: number;
+  /** The runs before this one. */
+  earlierRuns: EndedRun[];
+  /** All lines that handlers wrote. */
+  logLineCount: number;
+  /** The schedule that made the job, if one did, and the slot that it is for. */
+  scheduleId: string;
+  slotTime:
+    | Date
+    | undefined;
+  /** The job that waits for this one, or did. */
+  parentJobId: string;
+  /** In the order they were given; not in lists. */
+  childJobIds: string[];
+  /** Children that have not ended. While there are any, a SCHEDULED parent has no run time. */
+  pendingChildCount: number;
+  onChildFailure: ChildFailurePolicy;
+  /**
+   * What holds a QUEUED job back: "queue" (paused, or a limit of its queue or of all queues), or
+   * "key:" and the concurrency key.
+   */
+  heldBackBy: string;
+  concurrencyKeys: ConcurrencyKey[];
 }
 
 function createBaseBackoff(): Backoff {
-  return { initial: undefined, multiplier: 0, max: undefined };
+  return { initial: undefined, multiplier: 0, max: undefined, jitter: undefined };
 }
 
 export const Backoff: MessageFns<Backoff> = {
@@ -201,6 +342,9 @@ export const Backoff: MessageFns<Backoff> = {
     }
     if (message.max !== undefined) {
       Duration.encode(message.max, writer.uint32(26).fork()).join();
+    }
+    if (message.jitter !== undefined) {
+      writer.uint32(33).double(message.jitter);
     }
     return writer;
   },
@@ -242,6 +386,14 @@ export const Backoff: MessageFns<Backoff> = {
             message.max = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.jitter = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -264,6 +416,7 @@ export const Backoff: MessageFns<Backoff> = {
       : undefined;
     message.multiplier = object.multiplier ?? 0;
     message.max = (object.max !== undefined && object.max !== null) ? Duration.fromPartial(object.max) : undefined;
+    message.jitter = object.jitter ?? undefined;
     return message;
   },
 };
@@ -348,7 +501,16 @@ export const JobError: MessageFns<JobError> = {
 };
 
 function createBaseAttempt(): Attempt {
-  return { number: 0, worker: "", token: 0, startTime: undefined, endTime: undefined, outcome: 0, error: undefined };
+  return {
+    number: 0,
+    worker: "",
+    token: 0,
+    startTime: undefined,
+    endTime: undefined,
+    outcome: 0,
+    error: undefined,
+    run: 0,
+  };
 }
 
 export const Attempt: MessageFns<Attempt> = {
@@ -373,6 +535,9 @@ export const Attempt: MessageFns<Attempt> = {
     }
     if (message.error !== undefined) {
       JobError.encode(message.error, writer.uint32(58).fork()).join();
+    }
+    if (message.run !== 0) {
+      writer.uint32(64).int32(message.run);
     }
     return writer;
   },
@@ -446,6 +611,14 @@ export const Attempt: MessageFns<Attempt> = {
             message.error = JobError.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.run = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -472,6 +645,7 @@ export const Attempt: MessageFns<Attempt> = {
     message.error = (object.error !== undefined && object.error !== null)
       ? JobError.fromPartial(object.error)
       : undefined;
+    message.run = object.run ?? 0;
     return message;
   },
 };
@@ -579,6 +753,245 @@ export const Receipt: MessageFns<Receipt> = {
   },
 };
 
+function createBaseConcurrencyKey(): ConcurrencyKey {
+  return { key: "", limit: 0 };
+}
+
+export const ConcurrencyKey: MessageFns<ConcurrencyKey> = {
+  encode(message: ConcurrencyKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConcurrencyKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConcurrencyKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ConcurrencyKey>): ConcurrencyKey {
+    return ConcurrencyKey.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConcurrencyKey>): ConcurrencyKey {
+    const message = createBaseConcurrencyKey();
+    message.key = object.key ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseLogLine(): LogLine {
+  return { time: undefined, attempt: 0, text: "" };
+}
+
+export const LogLine: MessageFns<LogLine> = {
+  encode(message: LogLine, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(10).fork()).join();
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(16).int32(message.attempt);
+    }
+    if (message.text !== "") {
+      writer.uint32(26).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogLine {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogLine();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LogLine>): LogLine {
+    return LogLine.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LogLine>): LogLine {
+    const message = createBaseLogLine();
+    message.time = object.time ?? undefined;
+    message.attempt = object.attempt ?? 0;
+    message.text = object.text ?? "";
+    return message;
+  },
+};
+
+function createBaseEndedRun(): EndedRun {
+  return { run: 0, state: 0, error: undefined, endTime: undefined };
+}
+
+export const EndedRun: MessageFns<EndedRun> = {
+  encode(message: EndedRun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== 0) {
+      writer.uint32(8).int32(message.run);
+    }
+    if (message.state !== 0) {
+      writer.uint32(16).int32(message.state);
+    }
+    if (message.error !== undefined) {
+      JobError.encode(message.error, writer.uint32(26).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EndedRun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndedRun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.run = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.error = JobError.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EndedRun>): EndedRun {
+    return EndedRun.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EndedRun>): EndedRun {
+    const message = createBaseEndedRun();
+    message.run = object.run ?? 0;
+    message.state = object.state ?? 0;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? JobError.fromPartial(object.error)
+      : undefined;
+    message.endTime = object.endTime ?? undefined;
+    return message;
+  },
+};
+
 function createBaseJobSpec(): JobSpec {
   return {
     kind: "",
@@ -591,6 +1004,10 @@ function createBaseJobSpec(): JobSpec {
     attemptTimeout: undefined,
     lockKeys: [],
     idempotencyKey: "",
+    totalTimeout: undefined,
+    children: [],
+    onChildFailure: 0,
+    concurrencyKeys: [],
   };
 }
 
@@ -625,6 +1042,18 @@ export const JobSpec: MessageFns<JobSpec> = {
     }
     if (message.idempotencyKey !== "") {
       writer.uint32(82).string(message.idempotencyKey);
+    }
+    if (message.totalTimeout !== undefined) {
+      Duration.encode(message.totalTimeout, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.children) {
+      JobSpec.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.onChildFailure !== 0) {
+      writer.uint32(112).int32(message.onChildFailure);
+    }
+    for (const v of message.concurrencyKeys) {
+      ConcurrencyKey.encode(v!, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -722,6 +1151,38 @@ export const JobSpec: MessageFns<JobSpec> = {
             message.idempotencyKey = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.totalTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.children.push(JobSpec.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.onChildFailure = reader.int32() as any;
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.concurrencyKeys.push(ConcurrencyKey.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -753,6 +1214,129 @@ export const JobSpec: MessageFns<JobSpec> = {
       : undefined;
     message.lockKeys = object.lockKeys?.map((e) => e) || [];
     message.idempotencyKey = object.idempotencyKey ?? "";
+    message.totalTimeout = (object.totalTimeout !== undefined && object.totalTimeout !== null)
+      ? Duration.fromPartial(object.totalTimeout)
+      : undefined;
+    message.children = object.children?.map((e) => JobSpec.fromPartial(e)) || [];
+    message.onChildFailure = object.onChildFailure ?? 0;
+    message.concurrencyKeys = object.concurrencyKeys?.map((e) => ConcurrencyKey.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseChildEnd(): ChildEnd {
+  return { jobId: "", kind: "", state: 0, result: Buffer.alloc(0), error: undefined, isResultLeftOut: false };
+}
+
+export const ChildEnd: MessageFns<ChildEnd> = {
+  encode(message: ChildEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.state !== 0) {
+      writer.uint32(24).int32(message.state);
+    }
+    if (message.result.length !== 0) {
+      writer.uint32(34).bytes(message.result);
+    }
+    if (message.error !== undefined) {
+      JobError.encode(message.error, writer.uint32(42).fork()).join();
+    }
+    if (message.isResultLeftOut !== false) {
+      writer.uint32(48).bool(message.isResultLeftOut);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChildEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChildEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.result = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.error = JobError.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.isResultLeftOut = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ChildEnd>): ChildEnd {
+    return ChildEnd.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChildEnd>): ChildEnd {
+    const message = createBaseChildEnd();
+    message.jobId = object.jobId ?? "";
+    message.kind = object.kind ?? "";
+    message.state = object.state ?? 0;
+    message.result = object.result ?? Buffer.alloc(0);
+    message.error = (object.error !== undefined && object.error !== null)
+      ? JobError.fromPartial(object.error)
+      : undefined;
+    message.isResultLeftOut = object.isResultLeftOut ?? false;
     return message;
   },
 };
@@ -782,6 +1366,22 @@ function createBaseJob(): Job {
     receipts: [],
     refusedCount: 0,
     waitingForLock: "",
+    totalTimeout: undefined,
+    deadlineTime: undefined,
+    progress: Buffer.alloc(0),
+    progressTime: undefined,
+    logLines: [],
+    run: 0,
+    earlierRuns: [],
+    logLineCount: 0,
+    scheduleId: "",
+    slotTime: undefined,
+    parentJobId: "",
+    childJobIds: [],
+    pendingChildCount: 0,
+    onChildFailure: 0,
+    heldBackBy: "",
+    concurrencyKeys: [],
   };
 }
 
@@ -855,6 +1455,54 @@ export const Job: MessageFns<Job> = {
     }
     if (message.waitingForLock !== "") {
       writer.uint32(186).string(message.waitingForLock);
+    }
+    if (message.totalTimeout !== undefined) {
+      Duration.encode(message.totalTimeout, writer.uint32(194).fork()).join();
+    }
+    if (message.deadlineTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.deadlineTime), writer.uint32(202).fork()).join();
+    }
+    if (message.progress.length !== 0) {
+      writer.uint32(210).bytes(message.progress);
+    }
+    if (message.progressTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.progressTime), writer.uint32(218).fork()).join();
+    }
+    for (const v of message.logLines) {
+      LogLine.encode(v!, writer.uint32(226).fork()).join();
+    }
+    if (message.run !== 0) {
+      writer.uint32(232).int32(message.run);
+    }
+    for (const v of message.earlierRuns) {
+      EndedRun.encode(v!, writer.uint32(362).fork()).join();
+    }
+    if (message.logLineCount !== 0) {
+      writer.uint32(368).uint64(message.logLineCount);
+    }
+    if (message.scheduleId !== "") {
+      writer.uint32(314).string(message.scheduleId);
+    }
+    if (message.slotTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.slotTime), writer.uint32(322).fork()).join();
+    }
+    if (message.parentJobId !== "") {
+      writer.uint32(274).string(message.parentJobId);
+    }
+    for (const v of message.childJobIds) {
+      writer.uint32(282).string(v!);
+    }
+    if (message.pendingChildCount !== 0) {
+      writer.uint32(288).uint32(message.pendingChildCount);
+    }
+    if (message.onChildFailure !== 0) {
+      writer.uint32(296).int32(message.onChildFailure);
+    }
+    if (message.heldBackBy !== "") {
+      writer.uint32(242).string(message.heldBackBy);
+    }
+    for (const v of message.concurrencyKeys) {
+      ConcurrencyKey.encode(v!, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -1056,6 +1704,134 @@ export const Job: MessageFns<Job> = {
             message.waitingForLock = reader.string();
             continue;
           }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.totalTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.deadlineTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.progress = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.progressTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.logLines.push(LogLine.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 29: {
+            if (tag !== 232) {
+              break;
+            }
+
+            message.run = reader.int32();
+            continue;
+          }
+          case 45: {
+            if (tag !== 362) {
+              break;
+            }
+
+            message.earlierRuns.push(EndedRun.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 46: {
+            if (tag !== 368) {
+              break;
+            }
+
+            message.logLineCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 39: {
+            if (tag !== 314) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.slotTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.parentJobId = reader.string();
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.childJobIds.push(reader.string());
+            continue;
+          }
+          case 36: {
+            if (tag !== 288) {
+              break;
+            }
+
+            message.pendingChildCount = reader.uint32();
+            continue;
+          }
+          case 37: {
+            if (tag !== 296) {
+              break;
+            }
+
+            message.onChildFailure = reader.int32() as any;
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.heldBackBy = reader.string();
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.concurrencyKeys.push(ConcurrencyKey.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1102,6 +1878,24 @@ export const Job: MessageFns<Job> = {
     message.receipts = object.receipts?.map((e) => Receipt.fromPartial(e)) || [];
     message.refusedCount = object.refusedCount ?? 0;
     message.waitingForLock = object.waitingForLock ?? "";
+    message.totalTimeout = (object.totalTimeout !== undefined && object.totalTimeout !== null)
+      ? Duration.fromPartial(object.totalTimeout)
+      : undefined;
+    message.deadlineTime = object.deadlineTime ?? undefined;
+    message.progress = object.progress ?? Buffer.alloc(0);
+    message.progressTime = object.progressTime ?? undefined;
+    message.logLines = object.logLines?.map((e) => LogLine.fromPartial(e)) || [];
+    message.run = object.run ?? 0;
+    message.earlierRuns = object.earlierRuns?.map((e) => EndedRun.fromPartial(e)) || [];
+    message.logLineCount = object.logLineCount ?? 0;
+    message.scheduleId = object.scheduleId ?? "";
+    message.slotTime = object.slotTime ?? undefined;
+    message.parentJobId = object.parentJobId ?? "";
+    message.childJobIds = object.childJobIds?.map((e) => e) || [];
+    message.pendingChildCount = object.pendingChildCount ?? 0;
+    message.onChildFailure = object.onChildFailure ?? 0;
+    message.heldBackBy = object.heldBackBy ?? "";
+    message.concurrencyKeys = object.concurrencyKeys?.map((e) => ConcurrencyKey.fromPartial(e)) || [];
     return message;
   },
 };

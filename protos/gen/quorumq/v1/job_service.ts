@@ -6,25 +6,16 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientDuplexStream,
-  type ClientOptions,
-  type ClientReadableStream,
-  type ClientUnaryCall,
-  type handleBidiStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Job, JobSpec, JobState } from "./job.ts";
+import { Schedule } from "./schedule.ts";
 
 export const protobufPackage = "quorumq.v1";
 
@@ -43,6 +34,8 @@ export interface SubmitJobResponse {
    * when the gateway itself had to ask again, after a change of leader.
    */
   deduplicated: boolean;
+  /** The ids of the job's children, in the order they were given. */
+  childJobIds: string[];
 }
 
 export interface SubmitJobsRequest {
@@ -55,7 +48,11 @@ export interface SubmitJobsResponse {
   logIndex: number;
   traceId: string;
   deduplicated: boolean;
-  error: SubmitError | undefined;
+  error:
+    | SubmitError
+    | undefined;
+  /** The ids of the job's children, in the order they were given. */
+  childJobIds: string[];
 }
 
 /** The error of one item of a stream, as the unary call would have returned it. */
@@ -113,23 +110,31 @@ export interface WatchJobResponse {
 }
 
 export interface ListJobsRequest {
-  /** 0 means 50; at most 1000. */
+  /**
+   * 0 means 50; more than 1000 gives 1000. A page may be shorter: only an empty next_page_token is
+   * the end.
+   */
   pageSize: number;
+  /** Of the response before, with the same filter; any page_size. Opaque, and does not expire. */
   pageToken: string;
-  /** Empty fields match all. */
+  /** Only jobs in this state. A job is listed if it fits all that is given; what is absent fits all. */
   state: JobState;
+  /** Only jobs of this kind, exactly. */
   kind: string;
+  /** Only jobs of this queue, exactly. */
   queue: string;
 }
 
 export interface ListJobsResponse {
   /** Newest first, without payload and result. */
   jobs: Job[];
+  /** Empty: there are no more. */
   nextPageToken: string;
 }
 
 export interface CancelJobRequest {
   jobId: string;
+  /** For people: the message of the job's error. At most 4096 characters. */
   reason: string;
 }
 
@@ -139,33 +144,76 @@ export interface CancelJobResponse {
 
 export interface RetryJobRequest {
   jobId: string;
+  /**
+   * Names this retry: asking again with the same id begins no second run. Empty: the gateway fills
+   * one, so that its own retries are safe.
+   */
+  requestId: string;
 }
 
 export interface RetryJobResponse {
   job: Job | undefined;
 }
 
-export interface Schedule {
-  id: string;
-  cron: string;
-  job: JobSpec | undefined;
-  nextTime: Date | undefined;
+export interface RetryJobsRequest {
+  /** JOB_STATE_FAILED, which is also what an absent state means, or JOB_STATE_CANCELLED. */
+  state: JobState;
+  /** Empty and absent fields match all. */
+  kind: string;
+  queue: string;
+  /** The code of the job's error. */
+  errorCode: string;
+  createdFrom:
+    | Date
+    | undefined;
+  /** Exclusive. */
+  createdBefore:
+    | Date
+    | undefined;
+  /** Jobs to retry in this call at most. 0 means 1000; at most 10000. */
+  maxCount: number;
+  /** Of the response before, with the same filter. */
+  pageToken: string;
+  /** As in RetryJobRequest; a page_token carries it on. */
+  requestId: string;
+}
+
+export interface RetryJobsResponse {
+  /** Jobs that this call retried. */
+  retriedCount: number;
+  /** There may be more. Empty: all were looked at. */
+  nextPageToken: string;
 }
 
 export interface CreateScheduleRequest {
+  /** With an empty id the gateway makes one up. */
   schedule: Schedule | undefined;
 }
 
 export interface CreateScheduleResponse {
+  schedule:
+    | Schedule
+    | undefined;
+  /** False: the same schedule was there already. */
+  created: boolean;
+}
+
+export interface GetScheduleRequest {
+  scheduleId: string;
+}
+
+export interface GetScheduleResponse {
   schedule: Schedule | undefined;
 }
 
 export interface ListSchedulesRequest {
+  /** 0 means 50; at most 1000. */
   pageSize: number;
   pageToken: string;
 }
 
 export interface ListSchedulesResponse {
+  /** In the order of creation, without the payloads of their jobs. */
   schedules: Schedule[];
   nextPageToken: string;
 }
@@ -175,6 +223,24 @@ export interface DeleteScheduleRequest {
 }
 
 export interface DeleteScheduleResponse {
+  /** False: there was none of this id. */
+  existed: boolean;
+}
+
+export interface PauseScheduleRequest {
+  scheduleId: string;
+}
+
+export interface PauseScheduleResponse {
+  schedule: Schedule | undefined;
+}
+
+export interface ResumeScheduleRequest {
+  scheduleId: string;
+}
+
+export interface ResumeScheduleResponse {
+  schedule: Schedule | undefined;
 }
 
 export interface Queue {
@@ -183,6 +249,37 @@ export interface Queue {
   scheduledCount: number;
   queuedCount: number;
   runningCount: number;
+  succeededCount: number;
+  failedCount: number;
+  cancelledCount: number;
+  limits:
+    | QueueLimits
+    | undefined;
+  /** How long the oldest QUEUED job has waited; absent if none does. */
+  oldestWaitingAge:
+    | Duration
+    | undefined;
+  /** Of the QUEUED jobs, those that the pause or a limit of the queue holds back. */
+  heldBackCount: number;
+}
+
+/** 0 is no limit. */
+export interface QueueLimits {
+  /** Jobs that run at the same time. */
+  maxRunning?: number | undefined;
+  rate:
+    | RateLimit
+    | undefined;
+  /** Jobs that are SCHEDULED or QUEUED: a submission beyond is refused with BACKLOG_FULL. */
+  maxWaiting?: number | undefined;
+}
+
+/** At most `count` starts within any stretch of time as long as `period`. */
+export interface RateLimit {
+  /** At most 10000. */
+  count: number;
+  /** 1 ms to a day. */
+  period: Duration | undefined;
 }
 
 export interface ListQueuesRequest {
@@ -190,6 +287,8 @@ export interface ListQueuesRequest {
 
 export interface ListQueuesResponse {
   queues: Queue[];
+  /** All of them together, under the name "*". */
+  allQueues: Queue | undefined;
 }
 
 export interface PauseQueueRequest {
@@ -208,20 +307,58 @@ export interface ResumeQueueResponse {
   queue: Queue | undefined;
 }
 
+export interface ConfigureQueueRequest {
+  /** "*": all queues together, of which only max_running can be limited. */
+  queue: string;
+  /** What is absent stays as it is. */
+  limits: QueueLimits | undefined;
+}
+
+export interface ConfigureQueueResponse {
+  queue: Queue | undefined;
+}
+
+export interface DrainQueueRequest {
+  queue: string;
+  /** SCHEDULED jobs, too. */
+  includeScheduled: boolean;
+  reason: string;
+}
+
+export interface DrainQueueResponse {
+  /** Jobs that were cancelled. Those that came while the call was on its way are left. */
+  cancelledCount: number;
+}
+
+/** A lock key that somebody holds. */
 export interface Lock {
   key: string;
+  /** The job that holds it; empty if it is a lock of LockService. */
   jobId: string;
+  /** The fencing token of its holder. */
   token: number;
-  leaseExpireTime: Date | undefined;
+  /** When the holder counts as gone without a sign of life. */
+  leaseExpireTime:
+    | Date
+    | undefined;
+  /** Jobs and requests that stand in line for it. */
   waitingCount: number;
+  /** The lock of LockService that holds it; empty if it is a job. */
+  lockId: string;
+  /** The worker that runs the job, or what the lock's owner called itself. */
+  owner: string;
 }
 
 export interface ListLocksRequest {
+  /** 0 means 50; at most 1000. */
   pageSize: number;
   pageToken: string;
+  /** Only this key; empty: all. */
+  key: string;
 }
 
 export interface ListLocksResponse {
+  /** By key. */
   locks: Lock[];
   nextPageToken: string;
 }
@@ -282,7 +419,7 @@ export const SubmitJobRequest: MessageFns<SubmitJobRequest> = {
 };
 
 function createBaseSubmitJobResponse(): SubmitJobResponse {
-  return { jobId: "", logIndex: 0, traceId: "", deduplicated: false };
+  return { jobId: "", logIndex: 0, traceId: "", deduplicated: false, childJobIds: [] };
 }
 
 export const SubmitJobResponse: MessageFns<SubmitJobResponse> = {
@@ -298,6 +435,9 @@ export const SubmitJobResponse: MessageFns<SubmitJobResponse> = {
     }
     if (message.deduplicated !== false) {
       writer.uint32(32).bool(message.deduplicated);
+    }
+    for (const v of message.childJobIds) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -347,6 +487,14 @@ export const SubmitJobResponse: MessageFns<SubmitJobResponse> = {
             message.deduplicated = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.childJobIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -368,6 +516,7 @@ export const SubmitJobResponse: MessageFns<SubmitJobResponse> = {
     message.logIndex = object.logIndex ?? 0;
     message.traceId = object.traceId ?? "";
     message.deduplicated = object.deduplicated ?? false;
+    message.childJobIds = object.childJobIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -428,7 +577,7 @@ export const SubmitJobsRequest: MessageFns<SubmitJobsRequest> = {
 };
 
 function createBaseSubmitJobsResponse(): SubmitJobsResponse {
-  return { jobId: "", logIndex: 0, traceId: "", deduplicated: false, error: undefined };
+  return { jobId: "", logIndex: 0, traceId: "", deduplicated: false, error: undefined, childJobIds: [] };
 }
 
 export const SubmitJobsResponse: MessageFns<SubmitJobsResponse> = {
@@ -447,6 +596,9 @@ export const SubmitJobsResponse: MessageFns<SubmitJobsResponse> = {
     }
     if (message.error !== undefined) {
       SubmitError.encode(message.error, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.childJobIds) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -504,6 +656,14 @@ export const SubmitJobsResponse: MessageFns<SubmitJobsResponse> = {
             message.error = SubmitError.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.childJobIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -528,6 +688,7 @@ export const SubmitJobsResponse: MessageFns<SubmitJobsResponse> = {
     message.error = (object.error !== undefined && object.error !== null)
       ? SubmitError.fromPartial(object.error)
       : undefined;
+    message.childJobIds = object.childJobIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -1480,13 +1641,16 @@ export const CancelJobResponse: MessageFns<CancelJobResponse> = {
 };
 
 function createBaseRetryJobRequest(): RetryJobRequest {
-  return { jobId: "" };
+  return { jobId: "", requestId: "" };
 }
 
 export const RetryJobRequest: MessageFns<RetryJobRequest> = {
   encode(message: RetryJobRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.jobId !== "") {
       writer.uint32(10).string(message.jobId);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(18).string(message.requestId);
     }
     return writer;
   },
@@ -1512,6 +1676,14 @@ export const RetryJobRequest: MessageFns<RetryJobRequest> = {
             message.jobId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1530,6 +1702,7 @@ export const RetryJobRequest: MessageFns<RetryJobRequest> = {
   fromPartial(object: DeepPartial<RetryJobRequest>): RetryJobRequest {
     const message = createBaseRetryJobRequest();
     message.jobId = object.jobId ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1589,28 +1762,53 @@ export const RetryJobResponse: MessageFns<RetryJobResponse> = {
   },
 };
 
-function createBaseSchedule(): Schedule {
-  return { id: "", cron: "", job: undefined, nextTime: undefined };
+function createBaseRetryJobsRequest(): RetryJobsRequest {
+  return {
+    state: 0,
+    kind: "",
+    queue: "",
+    errorCode: "",
+    createdFrom: undefined,
+    createdBefore: undefined,
+    maxCount: 0,
+    pageToken: "",
+    requestId: "",
+  };
 }
 
-export const Schedule: MessageFns<Schedule> = {
-  encode(message: Schedule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.id !== "") {
-      writer.uint32(10).string(message.id);
+export const RetryJobsRequest: MessageFns<RetryJobsRequest> = {
+  encode(message: RetryJobsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
     }
-    if (message.cron !== "") {
-      writer.uint32(18).string(message.cron);
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
     }
-    if (message.job !== undefined) {
-      JobSpec.encode(message.job, writer.uint32(26).fork()).join();
+    if (message.queue !== "") {
+      writer.uint32(26).string(message.queue);
     }
-    if (message.nextTime !== undefined) {
-      Timestamp.encode(toTimestamp(message.nextTime), writer.uint32(34).fork()).join();
+    if (message.errorCode !== "") {
+      writer.uint32(34).string(message.errorCode);
+    }
+    if (message.createdFrom !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdFrom), writer.uint32(42).fork()).join();
+    }
+    if (message.createdBefore !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdBefore), writer.uint32(50).fork()).join();
+    }
+    if (message.maxCount !== 0) {
+      writer.uint32(56).int32(message.maxCount);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(66).string(message.pageToken);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(74).string(message.requestId);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): Schedule {
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryJobsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1619,16 +1817,16 @@ export const Schedule: MessageFns<Schedule> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSchedule();
+      const message = createBaseRetryJobsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
+            if (tag !== 8) {
               break;
             }
 
-            message.id = reader.string();
+            message.state = reader.int32() as any;
             continue;
           }
           case 2: {
@@ -1636,7 +1834,7 @@ export const Schedule: MessageFns<Schedule> = {
               break;
             }
 
-            message.cron = reader.string();
+            message.kind = reader.string();
             continue;
           }
           case 3: {
@@ -1644,7 +1842,7 @@ export const Schedule: MessageFns<Schedule> = {
               break;
             }
 
-            message.job = JobSpec.decode(reader, reader.uint32());
+            message.queue = reader.string();
             continue;
           }
           case 4: {
@@ -1652,7 +1850,47 @@ export const Schedule: MessageFns<Schedule> = {
               break;
             }
 
-            message.nextTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            message.errorCode = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.createdFrom = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.createdBefore = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.maxCount = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.requestId = reader.string();
             continue;
           }
         }
@@ -1667,15 +1905,87 @@ export const Schedule: MessageFns<Schedule> = {
     }
   },
 
-  create(base?: DeepPartial<Schedule>): Schedule {
-    return Schedule.fromPartial(base ?? {});
+  create(base?: DeepPartial<RetryJobsRequest>): RetryJobsRequest {
+    return RetryJobsRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<Schedule>): Schedule {
-    const message = createBaseSchedule();
-    message.id = object.id ?? "";
-    message.cron = object.cron ?? "";
-    message.job = (object.job !== undefined && object.job !== null) ? JobSpec.fromPartial(object.job) : undefined;
-    message.nextTime = object.nextTime ?? undefined;
+  fromPartial(object: DeepPartial<RetryJobsRequest>): RetryJobsRequest {
+    const message = createBaseRetryJobsRequest();
+    message.state = object.state ?? 0;
+    message.kind = object.kind ?? "";
+    message.queue = object.queue ?? "";
+    message.errorCode = object.errorCode ?? "";
+    message.createdFrom = object.createdFrom ?? undefined;
+    message.createdBefore = object.createdBefore ?? undefined;
+    message.maxCount = object.maxCount ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryJobsResponse(): RetryJobsResponse {
+  return { retriedCount: 0, nextPageToken: "" };
+}
+
+export const RetryJobsResponse: MessageFns<RetryJobsResponse> = {
+  encode(message: RetryJobsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.retriedCount !== 0) {
+      writer.uint32(8).uint64(message.retriedCount);
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryJobsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryJobsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.retriedCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetryJobsResponse>): RetryJobsResponse {
+    return RetryJobsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryJobsResponse>): RetryJobsResponse {
+    const message = createBaseRetryJobsResponse();
+    message.retriedCount = object.retriedCount ?? 0;
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
@@ -1738,13 +2048,16 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
 };
 
 function createBaseCreateScheduleResponse(): CreateScheduleResponse {
-  return { schedule: undefined };
+  return { schedule: undefined, created: false };
 }
 
 export const CreateScheduleResponse: MessageFns<CreateScheduleResponse> = {
   encode(message: CreateScheduleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.schedule !== undefined) {
       Schedule.encode(message.schedule, writer.uint32(10).fork()).join();
+    }
+    if (message.created !== false) {
+      writer.uint32(16).bool(message.created);
     }
     return writer;
   },
@@ -1770,6 +2083,14 @@ export const CreateScheduleResponse: MessageFns<CreateScheduleResponse> = {
             message.schedule = Schedule.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.created = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1787,6 +2108,119 @@ export const CreateScheduleResponse: MessageFns<CreateScheduleResponse> = {
   },
   fromPartial(object: DeepPartial<CreateScheduleResponse>): CreateScheduleResponse {
     const message = createBaseCreateScheduleResponse();
+    message.schedule = (object.schedule !== undefined && object.schedule !== null)
+      ? Schedule.fromPartial(object.schedule)
+      : undefined;
+    message.created = object.created ?? false;
+    return message;
+  },
+};
+
+function createBaseGetScheduleRequest(): GetScheduleRequest {
+  return { scheduleId: "" };
+}
+
+export const GetScheduleRequest: MessageFns<GetScheduleRequest> = {
+  encode(message: GetScheduleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetScheduleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetScheduleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetScheduleRequest>): GetScheduleRequest {
+    return GetScheduleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetScheduleRequest>): GetScheduleRequest {
+    const message = createBaseGetScheduleRequest();
+    message.scheduleId = object.scheduleId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetScheduleResponse(): GetScheduleResponse {
+  return { schedule: undefined };
+}
+
+export const GetScheduleResponse: MessageFns<GetScheduleResponse> = {
+  encode(message: GetScheduleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.schedule !== undefined) {
+      Schedule.encode(message.schedule, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetScheduleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetScheduleResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.schedule = Schedule.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetScheduleResponse>): GetScheduleResponse {
+    return GetScheduleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetScheduleResponse>): GetScheduleResponse {
+    const message = createBaseGetScheduleResponse();
     message.schedule = (object.schedule !== undefined && object.schedule !== null)
       ? Schedule.fromPartial(object.schedule)
       : undefined;
@@ -1984,11 +2418,14 @@ export const DeleteScheduleRequest: MessageFns<DeleteScheduleRequest> = {
 };
 
 function createBaseDeleteScheduleResponse(): DeleteScheduleResponse {
-  return {};
+  return { existed: false };
 }
 
 export const DeleteScheduleResponse: MessageFns<DeleteScheduleResponse> = {
-  encode(_: DeleteScheduleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: DeleteScheduleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.existed !== false) {
+      writer.uint32(8).bool(message.existed);
+    }
     return writer;
   },
 
@@ -2005,6 +2442,14 @@ export const DeleteScheduleResponse: MessageFns<DeleteScheduleResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.existed = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2020,14 +2465,251 @@ export const DeleteScheduleResponse: MessageFns<DeleteScheduleResponse> = {
   create(base?: DeepPartial<DeleteScheduleResponse>): DeleteScheduleResponse {
     return DeleteScheduleResponse.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<DeleteScheduleResponse>): DeleteScheduleResponse {
+  fromPartial(object: DeepPartial<DeleteScheduleResponse>): DeleteScheduleResponse {
     const message = createBaseDeleteScheduleResponse();
+    message.existed = object.existed ?? false;
+    return message;
+  },
+};
+
+function createBasePauseScheduleRequest(): PauseScheduleRequest {
+  return { scheduleId: "" };
+}
+
+export const PauseScheduleRequest: MessageFns<PauseScheduleRequest> = {
+  encode(message: PauseScheduleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseScheduleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePauseScheduleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PauseScheduleRequest>): PauseScheduleRequest {
+    return PauseScheduleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PauseScheduleRequest>): PauseScheduleRequest {
+    const message = createBasePauseScheduleRequest();
+    message.scheduleId = object.scheduleId ?? "";
+    return message;
+  },
+};
+
+function createBasePauseScheduleResponse(): PauseScheduleResponse {
+  return { schedule: undefined };
+}
+
+export const PauseScheduleResponse: MessageFns<PauseScheduleResponse> = {
+  encode(message: PauseScheduleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.schedule !== undefined) {
+      Schedule.encode(message.schedule, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseScheduleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePauseScheduleResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.schedule = Schedule.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PauseScheduleResponse>): PauseScheduleResponse {
+    return PauseScheduleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PauseScheduleResponse>): PauseScheduleResponse {
+    const message = createBasePauseScheduleResponse();
+    message.schedule = (object.schedule !== undefined && object.schedule !== null)
+      ? Schedule.fromPartial(object.schedule)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseResumeScheduleRequest(): ResumeScheduleRequest {
+  return { scheduleId: "" };
+}
+
+export const ResumeScheduleRequest: MessageFns<ResumeScheduleRequest> = {
+  encode(message: ResumeScheduleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeScheduleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeScheduleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeScheduleRequest>): ResumeScheduleRequest {
+    return ResumeScheduleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeScheduleRequest>): ResumeScheduleRequest {
+    const message = createBaseResumeScheduleRequest();
+    message.scheduleId = object.scheduleId ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeScheduleResponse(): ResumeScheduleResponse {
+  return { schedule: undefined };
+}
+
+export const ResumeScheduleResponse: MessageFns<ResumeScheduleResponse> = {
+  encode(message: ResumeScheduleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.schedule !== undefined) {
+      Schedule.encode(message.schedule, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeScheduleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeScheduleResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.schedule = Schedule.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeScheduleResponse>): ResumeScheduleResponse {
+    return ResumeScheduleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeScheduleResponse>): ResumeScheduleResponse {
+    const message = createBaseResumeScheduleResponse();
+    message.schedule = (object.schedule !== undefined && object.schedule !== null)
+      ? Schedule.fromPartial(object.schedule)
+      : undefined;
     return message;
   },
 };
 
 function createBaseQueue(): Queue {
-  return { name: "", paused: false, scheduledCount: 0, queuedCount: 0, runningCount: 0 };
+  return {
+    name: "",
+    paused: false,
+    scheduledCount: 0,
+    queuedCount: 0,
+    runningCount: 0,
+    succeededCount: 0,
+    failedCount: 0,
+    cancelledCount: 0,
+    limits: undefined,
+    oldestWaitingAge: undefined,
+    heldBackCount: 0,
+  };
 }
 
 export const Queue: MessageFns<Queue> = {
@@ -2046,6 +2728,24 @@ export const Queue: MessageFns<Queue> = {
     }
     if (message.runningCount !== 0) {
       writer.uint32(40).uint64(message.runningCount);
+    }
+    if (message.succeededCount !== 0) {
+      writer.uint32(48).uint64(message.succeededCount);
+    }
+    if (message.failedCount !== 0) {
+      writer.uint32(56).uint64(message.failedCount);
+    }
+    if (message.cancelledCount !== 0) {
+      writer.uint32(64).uint64(message.cancelledCount);
+    }
+    if (message.limits !== undefined) {
+      QueueLimits.encode(message.limits, writer.uint32(74).fork()).join();
+    }
+    if (message.oldestWaitingAge !== undefined) {
+      Duration.encode(message.oldestWaitingAge, writer.uint32(82).fork()).join();
+    }
+    if (message.heldBackCount !== 0) {
+      writer.uint32(88).uint64(message.heldBackCount);
     }
     return writer;
   },
@@ -2103,6 +2803,54 @@ export const Queue: MessageFns<Queue> = {
             message.runningCount = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.succeededCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.failedCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.cancelledCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.limits = QueueLimits.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.oldestWaitingAge = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.heldBackCount = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2125,6 +2873,164 @@ export const Queue: MessageFns<Queue> = {
     message.scheduledCount = object.scheduledCount ?? 0;
     message.queuedCount = object.queuedCount ?? 0;
     message.runningCount = object.runningCount ?? 0;
+    message.succeededCount = object.succeededCount ?? 0;
+    message.failedCount = object.failedCount ?? 0;
+    message.cancelledCount = object.cancelledCount ?? 0;
+    message.limits = (object.limits !== undefined && object.limits !== null)
+      ? QueueLimits.fromPartial(object.limits)
+      : undefined;
+    message.oldestWaitingAge = (object.oldestWaitingAge !== undefined && object.oldestWaitingAge !== null)
+      ? Duration.fromPartial(object.oldestWaitingAge)
+      : undefined;
+    message.heldBackCount = object.heldBackCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseQueueLimits(): QueueLimits {
+  return { maxRunning: undefined, rate: undefined, maxWaiting: undefined };
+}
+
+export const QueueLimits: MessageFns<QueueLimits> = {
+  encode(message: QueueLimits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxRunning !== undefined) {
+      writer.uint32(8).uint32(message.maxRunning);
+    }
+    if (message.rate !== undefined) {
+      RateLimit.encode(message.rate, writer.uint32(18).fork()).join();
+    }
+    if (message.maxWaiting !== undefined) {
+      writer.uint32(24).uint64(message.maxWaiting);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QueueLimits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQueueLimits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxRunning = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rate = RateLimit.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxWaiting = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<QueueLimits>): QueueLimits {
+    return QueueLimits.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<QueueLimits>): QueueLimits {
+    const message = createBaseQueueLimits();
+    message.maxRunning = object.maxRunning ?? undefined;
+    message.rate = (object.rate !== undefined && object.rate !== null) ? RateLimit.fromPartial(object.rate) : undefined;
+    message.maxWaiting = object.maxWaiting ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRateLimit(): RateLimit {
+  return { count: 0, period: undefined };
+}
+
+export const RateLimit: MessageFns<RateLimit> = {
+  encode(message: RateLimit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    if (message.period !== undefined) {
+      Duration.encode(message.period, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RateLimit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRateLimit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.period = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RateLimit>): RateLimit {
+    return RateLimit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RateLimit>): RateLimit {
+    const message = createBaseRateLimit();
+    message.count = object.count ?? 0;
+    message.period = (object.period !== undefined && object.period !== null)
+      ? Duration.fromPartial(object.period)
+      : undefined;
     return message;
   },
 };
@@ -2173,13 +3079,16 @@ export const ListQueuesRequest: MessageFns<ListQueuesRequest> = {
 };
 
 function createBaseListQueuesResponse(): ListQueuesResponse {
-  return { queues: [] };
+  return { queues: [], allQueues: undefined };
 }
 
 export const ListQueuesResponse: MessageFns<ListQueuesResponse> = {
   encode(message: ListQueuesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.queues) {
       Queue.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.allQueues !== undefined) {
+      Queue.encode(message.allQueues, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -2205,6 +3114,14 @@ export const ListQueuesResponse: MessageFns<ListQueuesResponse> = {
             message.queues.push(Queue.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.allQueues = Queue.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2223,6 +3140,9 @@ export const ListQueuesResponse: MessageFns<ListQueuesResponse> = {
   fromPartial(object: DeepPartial<ListQueuesResponse>): ListQueuesResponse {
     const message = createBaseListQueuesResponse();
     message.queues = object.queues?.map((e) => Queue.fromPartial(e)) || [];
+    message.allQueues = (object.allQueues !== undefined && object.allQueues !== null)
+      ? Queue.fromPartial(object.allQueues)
+      : undefined;
     return message;
   },
 };
@@ -2447,8 +3367,266 @@ export const ResumeQueueResponse: MessageFns<ResumeQueueResponse> = {
   },
 };
 
+function createBaseConfigureQueueRequest(): ConfigureQueueRequest {
+  return { queue: "", limits: undefined };
+}
+
+export const ConfigureQueueRequest: MessageFns<ConfigureQueueRequest> = {
+  encode(message: ConfigureQueueRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== "") {
+      writer.uint32(10).string(message.queue);
+    }
+    if (message.limits !== undefined) {
+      QueueLimits.encode(message.limits, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfigureQueueRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfigureQueueRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.limits = QueueLimits.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ConfigureQueueRequest>): ConfigureQueueRequest {
+    return ConfigureQueueRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConfigureQueueRequest>): ConfigureQueueRequest {
+    const message = createBaseConfigureQueueRequest();
+    message.queue = object.queue ?? "";
+    message.limits = (object.limits !== undefined && object.limits !== null)
+      ? QueueLimits.fromPartial(object.limits)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseConfigureQueueResponse(): ConfigureQueueResponse {
+  return { queue: undefined };
+}
+
+export const ConfigureQueueResponse: MessageFns<ConfigureQueueResponse> = {
+  encode(message: ConfigureQueueResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== undefined) {
+      Queue.encode(message.queue, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfigureQueueResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfigureQueueResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = Queue.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ConfigureQueueResponse>): ConfigureQueueResponse {
+    return ConfigureQueueResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConfigureQueueResponse>): ConfigureQueueResponse {
+    const message = createBaseConfigureQueueResponse();
+    message.queue = (object.queue !== undefined && object.queue !== null) ? Queue.fromPartial(object.queue) : undefined;
+    return message;
+  },
+};
+
+function createBaseDrainQueueRequest(): DrainQueueRequest {
+  return { queue: "", includeScheduled: false, reason: "" };
+}
+
+export const DrainQueueRequest: MessageFns<DrainQueueRequest> = {
+  encode(message: DrainQueueRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== "") {
+      writer.uint32(10).string(message.queue);
+    }
+    if (message.includeScheduled !== false) {
+      writer.uint32(16).bool(message.includeScheduled);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainQueueRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainQueueRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.includeScheduled = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DrainQueueRequest>): DrainQueueRequest {
+    return DrainQueueRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DrainQueueRequest>): DrainQueueRequest {
+    const message = createBaseDrainQueueRequest();
+    message.queue = object.queue ?? "";
+    message.includeScheduled = object.includeScheduled ?? false;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseDrainQueueResponse(): DrainQueueResponse {
+  return { cancelledCount: 0 };
+}
+
+export const DrainQueueResponse: MessageFns<DrainQueueResponse> = {
+  encode(message: DrainQueueResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cancelledCount !== 0) {
+      writer.uint32(8).uint64(message.cancelledCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainQueueResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainQueueResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.cancelledCount = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DrainQueueResponse>): DrainQueueResponse {
+    return DrainQueueResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DrainQueueResponse>): DrainQueueResponse {
+    const message = createBaseDrainQueueResponse();
+    message.cancelledCount = object.cancelledCount ?? 0;
+    return message;
+  },
+};
+
 function createBaseLock(): Lock {
-  return { key: "", jobId: "", token: 0, leaseExpireTime: undefined, waitingCount: 0 };
+  return { key: "", jobId: "", token: 0, leaseExpireTime: undefined, waitingCount: 0, lockId: "", owner: "" };
 }
 
 export const Lock: MessageFns<Lock> = {
@@ -2467,6 +3645,12 @@ export const Lock: MessageFns<Lock> = {
     }
     if (message.waitingCount !== 0) {
       writer.uint32(40).uint32(message.waitingCount);
+    }
+    if (message.lockId !== "") {
+      writer.uint32(50).string(message.lockId);
+    }
+    if (message.owner !== "") {
+      writer.uint32(58).string(message.owner);
     }
     return writer;
   },
@@ -2524,6 +3708,22 @@ export const Lock: MessageFns<Lock> = {
             message.waitingCount = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lockId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2546,12 +3746,14 @@ export const Lock: MessageFns<Lock> = {
     message.token = object.token ?? 0;
     message.leaseExpireTime = object.leaseExpireTime ?? undefined;
     message.waitingCount = object.waitingCount ?? 0;
+    message.lockId = object.lockId ?? "";
+    message.owner = object.owner ?? "";
     return message;
   },
 };
 
 function createBaseListLocksRequest(): ListLocksRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", key: "" };
 }
 
 export const ListLocksRequest: MessageFns<ListLocksRequest> = {
@@ -2561,6 +3763,9 @@ export const ListLocksRequest: MessageFns<ListLocksRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
     }
     return writer;
   },
@@ -2594,6 +3799,14 @@ export const ListLocksRequest: MessageFns<ListLocksRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2613,6 +3826,7 @@ export const ListLocksRequest: MessageFns<ListLocksRequest> = {
     const message = createBaseListLocksRequest();
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.key = object.key ?? "";
     return message;
   },
 };
@@ -2719,7 +3933,10 @@ export const JobServiceService = {
       Buffer.from(BatchSubmitJobsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): BatchSubmitJobsResponse => BatchSubmitJobsResponse.decode(value),
   },
-  /** Submits and waits for the end of the job. */
+  /**
+   * Submits and waits for the end of the job. DEADLINE_EXCEEDED names the idempotency key with which
+   * the same call gets the same job's result later.
+   */
   runJob: {
     path: "/quorumq.v1.JobService/RunJob" as const,
     requestStream: false as const,
@@ -2729,6 +3946,7 @@ export const JobServiceService = {
     responseSerialize: (value: RunJobResponse): Buffer => Buffer.from(RunJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RunJobResponse => RunJobResponse.decode(value),
   },
+  /** NOT_FOUND only when a majority says so. */
   getJob: {
     path: "/quorumq.v1.JobService/GetJob" as const,
     requestStream: false as const,
@@ -2761,6 +3979,11 @@ export const JobServiceService = {
     responseSerialize: (value: WatchJobResponse): Buffer => Buffer.from(WatchJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchJobResponse => WatchJobResponse.decode(value),
   },
+  /**
+   * Page by page, newest first. The pages after the first hold what was there before it: jobs that
+   * are submitted meanwhile move nothing, and those that are forgotten meanwhile are left out. A job
+   * is listed by its state at the time of its page.
+   */
   listJobs: {
     path: "/quorumq.v1.JobService/ListJobs" as const,
     requestStream: false as const,
@@ -2770,6 +3993,10 @@ export const JobServiceService = {
     responseSerialize: (value: ListJobsResponse): Buffer => Buffer.from(ListJobsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListJobsResponse => ListJobsResponse.decode(value),
   },
+  /**
+   * Also reaches a handler that runs. Cancelling twice is cancelling once; what has ended otherwise
+   * is FAILED_PRECONDITION, which names its state.
+   */
   cancelJob: {
     path: "/quorumq.v1.JobService/CancelJob" as const,
     requestStream: false as const,
@@ -2779,6 +4006,10 @@ export const JobServiceService = {
     responseSerialize: (value: CancelJobResponse): Buffer => Buffer.from(CancelJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CancelJobResponse => CancelJobResponse.decode(value),
   },
+  /**
+   * A new run of a job that has FAILED or was CANCELLED: its attempts are counted anew, and what was
+   * stays on record. WaitJob waits for the new run from then on.
+   */
   retryJob: {
     path: "/quorumq.v1.JobService/RetryJob" as const,
     requestStream: false as const,
@@ -2788,6 +4019,20 @@ export const JobServiceService = {
     responseSerialize: (value: RetryJobResponse): Buffer => Buffer.from(RetryJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RetryJobResponse => RetryJobResponse.decode(value),
   },
+  /**
+   * Retries all jobs that match, oldest first, a piece a call: go on with next_page_token until it
+   * is empty.
+   */
+  retryJobs: {
+    path: "/quorumq.v1.JobService/RetryJobs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RetryJobsRequest): Buffer => Buffer.from(RetryJobsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RetryJobsRequest => RetryJobsRequest.decode(value),
+    responseSerialize: (value: RetryJobsResponse): Buffer => Buffer.from(RetryJobsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RetryJobsResponse => RetryJobsResponse.decode(value),
+  },
+  /** The same schedule again is found to be there; another one under its id is refused. */
   createSchedule: {
     path: "/quorumq.v1.JobService/CreateSchedule" as const,
     requestStream: false as const,
@@ -2799,6 +4044,15 @@ export const JobServiceService = {
       Buffer.from(CreateScheduleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateScheduleResponse => CreateScheduleResponse.decode(value),
   },
+  getSchedule: {
+    path: "/quorumq.v1.JobService/GetSchedule" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetScheduleRequest): Buffer => Buffer.from(GetScheduleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetScheduleRequest => GetScheduleRequest.decode(value),
+    responseSerialize: (value: GetScheduleResponse): Buffer => Buffer.from(GetScheduleResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetScheduleResponse => GetScheduleResponse.decode(value),
+  },
   listSchedules: {
     path: "/quorumq.v1.JobService/ListSchedules" as const,
     requestStream: false as const,
@@ -2809,6 +4063,7 @@ export const JobServiceService = {
       Buffer.from(ListSchedulesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListSchedulesResponse => ListSchedulesResponse.decode(value),
   },
+  /** No more slots; the jobs that were made stay. Deleting twice is deleting once. */
   deleteSchedule: {
     path: "/quorumq.v1.JobService/DeleteSchedule" as const,
     requestStream: false as const,
@@ -2820,6 +4075,29 @@ export const JobServiceService = {
       Buffer.from(DeleteScheduleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteScheduleResponse => DeleteScheduleResponse.decode(value),
   },
+  /** The slots of the pause are nobody's, and are not made good afterwards. */
+  pauseSchedule: {
+    path: "/quorumq.v1.JobService/PauseSchedule" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PauseScheduleRequest): Buffer => Buffer.from(PauseScheduleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PauseScheduleRequest => PauseScheduleRequest.decode(value),
+    responseSerialize: (value: PauseScheduleResponse): Buffer =>
+      Buffer.from(PauseScheduleResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PauseScheduleResponse => PauseScheduleResponse.decode(value),
+  },
+  resumeSchedule: {
+    path: "/quorumq.v1.JobService/ResumeSchedule" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResumeScheduleRequest): Buffer =>
+      Buffer.from(ResumeScheduleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeScheduleRequest => ResumeScheduleRequest.decode(value),
+    responseSerialize: (value: ResumeScheduleResponse): Buffer =>
+      Buffer.from(ResumeScheduleResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResumeScheduleResponse => ResumeScheduleResponse.decode(value),
+  },
+  /** Every queue that a kind was registered with or that was configured, by name. */
   listQueues: {
     path: "/quorumq.v1.JobService/ListQueues" as const,
     requestStream: false as const,
@@ -2829,6 +4107,7 @@ export const JobServiceService = {
     responseSerialize: (value: ListQueuesResponse): Buffer => Buffer.from(ListQueuesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListQueuesResponse => ListQueuesResponse.decode(value),
   },
+  /** No job of the queue starts any more; those that run go on. The queue "*" is all of them. */
   pauseQueue: {
     path: "/quorumq.v1.JobService/PauseQueue" as const,
     requestStream: false as const,
@@ -2846,6 +4125,28 @@ export const JobServiceService = {
     requestDeserialize: (value: Buffer): ResumeQueueRequest => ResumeQueueRequest.decode(value),
     responseSerialize: (value: ResumeQueueResponse): Buffer => Buffer.from(ResumeQueueResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ResumeQueueResponse => ResumeQueueResponse.decode(value),
+  },
+  /** Sets limits; those that are absent stay. A queue that is not known yet becomes so. */
+  configureQueue: {
+    path: "/quorumq.v1.JobService/ConfigureQueue" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ConfigureQueueRequest): Buffer =>
+      Buffer.from(ConfigureQueueRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConfigureQueueRequest => ConfigureQueueRequest.decode(value),
+    responseSerialize: (value: ConfigureQueueResponse): Buffer =>
+      Buffer.from(ConfigureQueueResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ConfigureQueueResponse => ConfigureQueueResponse.decode(value),
+  },
+  /** Cancels the jobs of a queue that wait; those that run go on. */
+  drainQueue: {
+    path: "/quorumq.v1.JobService/DrainQueue" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DrainQueueRequest): Buffer => Buffer.from(DrainQueueRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DrainQueueRequest => DrainQueueRequest.decode(value),
+    responseSerialize: (value: DrainQueueResponse): Buffer => Buffer.from(DrainQueueResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DrainQueueResponse => DrainQueueResponse.decode(value),
   },
   listLocks: {
     path: "/quorumq.v1.JobService/ListLocks" as const,
@@ -2865,8 +4166,12 @@ export interface JobServiceServer extends UntypedServiceImplementation {
   submitJobs: handleBidiStreamingCall<SubmitJobsRequest, SubmitJobsResponse>;
   /** All jobs or none. */
   batchSubmitJobs: handleUnaryCall<BatchSubmitJobsRequest, BatchSubmitJobsResponse>;
-  /** Submits and waits for the end of the job. */
+  /**
+   * Submits and waits for the end of the job. DEADLINE_EXCEEDED names the idempotency key with which
+   * the same call gets the same job's result later.
+   */
   runJob: handleUnaryCall<RunJobRequest, RunJobResponse>;
+  /** NOT_FOUND only when a majority says so. */
   getJob: handleUnaryCall<GetJobRequest, GetJobResponse>;
   /** Waits until the job has ended, or until the call's deadline. */
   waitJob: handleUnaryCall<WaitJobRequest, WaitJobResponse>;
@@ -2875,272 +4180,47 @@ export interface JobServiceServer extends UntypedServiceImplementation {
    * quicker than they can be told are told as one; the end is never missed.
    */
   watchJob: handleServerStreamingCall<WatchJobRequest, WatchJobResponse>;
+  /**
+   * Page by page, newest first. The pages after the first hold what was there before it: jobs that
+   * are submitted meanwhile move nothing, and those that are forgotten meanwhile are left out. A job
+   * is listed by its state at the time of its page.
+   */
   listJobs: handleUnaryCall<ListJobsRequest, ListJobsResponse>;
+  /**
+   * Also reaches a handler that runs. Cancelling twice is cancelling once; what has ended otherwise
+   * is FAILED_PRECONDITION, which names its state.
+   */
   cancelJob: handleUnaryCall<CancelJobRequest, CancelJobResponse>;
+  /**
+   * A new run of a job that has FAILED or was CANCELLED: its attempts are counted anew, and what was
+   * stays on record. WaitJob waits for the new run from then on.
+   */
   retryJob: handleUnaryCall<RetryJobRequest, RetryJobResponse>;
+  /**
+   * Retries all jobs that match, oldest first, a piece a call: go on with next_page_token until it
+   * is empty.
+   */
+  retryJobs: handleUnaryCall<RetryJobsRequest, RetryJobsResponse>;
+  /** The same schedule again is found to be there; another one under its id is refused. */
   createSchedule: handleUnaryCall<CreateScheduleRequest, CreateScheduleResponse>;
+  getSchedule: handleUnaryCall<GetScheduleRequest, GetScheduleResponse>;
   listSchedules: handleUnaryCall<ListSchedulesRequest, ListSchedulesResponse>;
+  /** No more slots; the jobs that were made stay. Deleting twice is deleting once. */
   deleteSchedule: handleUnaryCall<DeleteScheduleRequest, DeleteScheduleResponse>;
+  /** The slots of the pause are nobody's, and are not made good afterwards. */
+  pauseSchedule: handleUnaryCall<PauseScheduleRequest, PauseScheduleResponse>;
+  resumeSchedule: handleUnaryCall<ResumeScheduleRequest, ResumeScheduleResponse>;
+  /** Every queue that a kind was registered with or that was configured, by name. */
   listQueues: handleUnaryCall<ListQueuesRequest, ListQueuesResponse>;
+  /** No job of the queue starts any more; those that run go on. The queue "*" is all of them. */
   pauseQueue: handleUnaryCall<PauseQueueRequest, PauseQueueResponse>;
   resumeQueue: handleUnaryCall<ResumeQueueRequest, ResumeQueueResponse>;
+  /** Sets limits; those that are absent stay. A queue that is not known yet becomes so. */
+  configureQueue: handleUnaryCall<ConfigureQueueRequest, ConfigureQueueResponse>;
+  /** Cancels the jobs of a queue that wait; those that run go on. */
+  drainQueue: handleUnaryCall<DrainQueueRequest, DrainQueueResponse>;
   listLocks: handleUnaryCall<ListLocksRequest, ListLocksResponse>;
 }
-
-export interface JobServiceClient extends Client {
-  /** Commits one job. OK means that a majority of the nodes have it on disk. */
-  submitJob(
-    request: SubmitJobRequest,
-    callback: (error: ServiceError | null, response: SubmitJobResponse) => void,
-  ): ClientUnaryCall;
-  submitJob(
-    request: SubmitJobRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: SubmitJobResponse) => void,
-  ): ClientUnaryCall;
-  submitJob(
-    request: SubmitJobRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: SubmitJobResponse) => void,
-  ): ClientUnaryCall;
-  /** Pipelined bulk submission: an answer an item, in order. */
-  submitJobs(): ClientDuplexStream<SubmitJobsRequest, SubmitJobsResponse>;
-  submitJobs(options: Partial<CallOptions>): ClientDuplexStream<SubmitJobsRequest, SubmitJobsResponse>;
-  submitJobs(
-    metadata: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientDuplexStream<SubmitJobsRequest, SubmitJobsResponse>;
-  /** All jobs or none. */
-  batchSubmitJobs(
-    request: BatchSubmitJobsRequest,
-    callback: (error: ServiceError | null, response: BatchSubmitJobsResponse) => void,
-  ): ClientUnaryCall;
-  batchSubmitJobs(
-    request: BatchSubmitJobsRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: BatchSubmitJobsResponse) => void,
-  ): ClientUnaryCall;
-  batchSubmitJobs(
-    request: BatchSubmitJobsRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: BatchSubmitJobsResponse) => void,
-  ): ClientUnaryCall;
-  /** Submits and waits for the end of the job. */
-  runJob(
-    request: RunJobRequest,
-    callback: (error: ServiceError | null, response: RunJobResponse) => void,
-  ): ClientUnaryCall;
-  runJob(
-    request: RunJobRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: RunJobResponse) => void,
-  ): ClientUnaryCall;
-  runJob(
-    request: RunJobRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: RunJobResponse) => void,
-  ): ClientUnaryCall;
-  getJob(
-    request: GetJobRequest,
-    callback: (error: ServiceError | null, response: GetJobResponse) => void,
-  ): ClientUnaryCall;
-  getJob(
-    request: GetJobRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: GetJobResponse) => void,
-  ): ClientUnaryCall;
-  getJob(
-    request: GetJobRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: GetJobResponse) => void,
-  ): ClientUnaryCall;
-  /** Waits until the job has ended, or until the call's deadline. */
-  waitJob(
-    request: WaitJobRequest,
-    callback: (error: ServiceError | null, response: WaitJobResponse) => void,
-  ): ClientUnaryCall;
-  waitJob(
-    request: WaitJobRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: WaitJobResponse) => void,
-  ): ClientUnaryCall;
-  waitJob(
-    request: WaitJobRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: WaitJobResponse) => void,
-  ): ClientUnaryCall;
-  /**
-   * The job as it is now, then as it is after each change, until it has ended. Changes that come
-   * quicker than they can be told are told as one; the end is never missed.
-   */
-  watchJob(request: WatchJobRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchJobResponse>;
-  watchJob(
-    request: WatchJobRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<WatchJobResponse>;
-  listJobs(
-    request: ListJobsRequest,
-    callback: (error: ServiceError | null, response: ListJobsResponse) => void,
-  ): ClientUnaryCall;
-  listJobs(
-    request: ListJobsRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ListJobsResponse) => void,
-  ): ClientUnaryCall;
-  listJobs(
-    request: ListJobsRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ListJobsResponse) => void,
-  ): ClientUnaryCall;
-  cancelJob(
-    request: CancelJobRequest,
-    callback: (error: ServiceError | null, response: CancelJobResponse) => void,
-  ): ClientUnaryCall;
-  cancelJob(
-    request: CancelJobRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: CancelJobResponse) => void,
-  ): ClientUnaryCall;
-  cancelJob(
-    request: CancelJobRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: CancelJobResponse) => void,
-  ): ClientUnaryCall;
-  retryJob(
-    request: RetryJobRequest,
-    callback: (error: ServiceError | null, response: RetryJobResponse) => void,
-  ): ClientUnaryCall;
-  retryJob(
-    request: RetryJobRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: RetryJobResponse) => void,
-  ): ClientUnaryCall;
-  retryJob(
-    request: RetryJobRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: RetryJobResponse) => void,
-  ): ClientUnaryCall;
-  createSchedule(
-    request: CreateScheduleRequest,
-    callback: (error: ServiceError | null, response: CreateScheduleResponse) => void,
-  ): ClientUnaryCall;
-  createSchedule(
-    request: CreateScheduleRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: CreateScheduleResponse) => void,
-  ): ClientUnaryCall;
-  createSchedule(
-    request: CreateScheduleRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: CreateScheduleResponse) => void,
-  ): ClientUnaryCall;
-  listSchedules(
-    request: ListSchedulesRequest,
-    callback: (error: ServiceError | null, response: ListSchedulesResponse) => void,
-  ): ClientUnaryCall;
-  listSchedules(
-    request: ListSchedulesRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ListSchedulesResponse) => void,
-  ): ClientUnaryCall;
-  listSchedules(
-    request: ListSchedulesRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ListSchedulesResponse) => void,
-  ): ClientUnaryCall;
-  deleteSchedule(
-    request: DeleteScheduleRequest,
-    callback: (error: ServiceError | null, response: DeleteScheduleResponse) => void,
-  ): ClientUnaryCall;
-  deleteSchedule(
-    request: DeleteScheduleRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: DeleteScheduleResponse) => void,
-  ): ClientUnaryCall;
-  deleteSchedule(
-    request: DeleteScheduleRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: DeleteScheduleResponse) => void,
-  ): ClientUnaryCall;
-  listQueues(
-    request: ListQueuesRequest,
-    callback: (error: ServiceError | null, response: ListQueuesResponse) => void,
-  ): ClientUnaryCall;
-  listQueues(
-    request: ListQueuesRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ListQueuesResponse) => void,
-  ): ClientUnaryCall;
-  listQueues(
-    request: ListQueuesRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ListQueuesResponse) => void,
-  ): ClientUnaryCall;
-  pauseQueue(
-    request: PauseQueueRequest,
-    callback: (error: ServiceError | null, response: PauseQueueResponse) => void,
-  ): ClientUnaryCall;
-  pauseQueue(
-    request: PauseQueueRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: PauseQueueResponse) => void,
-  ): ClientUnaryCall;
-  pauseQueue(
-    request: PauseQueueRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: PauseQueueResponse) => void,
-  ): ClientUnaryCall;
-  resumeQueue(
-    request: ResumeQueueRequest,
-    callback: (error: ServiceError | null, response: ResumeQueueResponse) => void,
-  ): ClientUnaryCall;
-  resumeQueue(
-    request: ResumeQueueRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ResumeQueueResponse) => void,
-  ): ClientUnaryCall;
-  resumeQueue(
-    request: ResumeQueueRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ResumeQueueResponse) => void,
-  ): ClientUnaryCall;
-  listLocks(
-    request: ListLocksRequest,
-    callback: (error: ServiceError | null, response: ListLocksResponse) => void,
-  ): ClientUnaryCall;
-  listLocks(
-    request: ListLocksRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ListLocksResponse) => void,
-  ): ClientUnaryCall;
-  listLocks(
-    request: ListLocksRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ListLocksResponse) => void,
-  ): ClientUnaryCall;
-}
-
-export const JobServiceClient = makeGenericClientConstructor(JobServiceService, "quorumq.v1.JobService") as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): JobServiceClient;
-  service: typeof JobServiceService;
-  serviceName: string;
-};
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 

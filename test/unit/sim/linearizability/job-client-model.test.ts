@@ -35,7 +35,7 @@ describe("without a word about workers", () => {
   test("what the ledger tells callers is linearizable", () => {
     for (let seed = 0; seed < 1_500; seed++) {
       const draw = new Draw(seed);
-      const history = goodJobHistory(draw, 40, draw.below(8)).filter(isOfClient);
+      const history = goodJobHistory(draw, 40, draw.below(8), false).filter(isOfClient);
       expect([seed, verdictOn(history)]).toEqual([seed, "linearizable"]);
     }
   });
@@ -44,7 +44,7 @@ describe("without a word about workers", () => {
     let [both, full] = [0, 0];
     for (let seed = 0; seed < 1_500; seed++) {
       const draw = new Draw(seed);
-      const good = goodJobHistory(draw, 25, draw.below(4));
+      const good = goodJobHistory(draw, 25, draw.below(4), false);
       const bad = mutated(draw, good, (operation) => otherJobOutcome(draw, operation));
       const changed = bad.find((operation, position) => operation !== good[position]);
       if (changed === undefined || !isOfClient(changed)) continue;

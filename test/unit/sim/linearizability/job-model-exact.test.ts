@@ -69,22 +69,22 @@ class Course {
 
   /** Equal for courses that nothing later can tell apart. */
   get text(): string {
-    const job = this.ledger.jobs[1];
-    const other = this.ledger.jobs[0];
+    const job = [...this.ledger.jobs][1];
+    const other = [...this.ledger.jobs][0];
     const hidden = [job?.refusedStartId, job?.parkedFor, job?.attempts.map((a) => a.answer?.state)];
     return JSON.stringify([readOf(job), hidden, other?.state, this.outcomes]);
   }
 
   #pass([time, lock]: Gap): void {
     const end = this.#index + GAP_COMMANDS;
-    const other = this.ledger.jobs[0];
-    const live = this.ledger.jobs[1]?.currentToken ?? 0;
+    const other = [...this.ledger.jobs][0];
+    const live = [...this.ledger.jobs][1]?.currentToken ?? 0;
     if (lock === "give" && other?.currentToken) {
       this.#commit(finishOf(OTHER, other.currentToken, "handed-back", "", true));
     }
     if (time.startsWith("timed out")) {
       this.#nowMs += LEASE_MS - 1;
-      const jobId = this.ledger.jobs[1]?.id ?? "";
+      const jobId = [...this.ledger.jobs][1]?.id ?? "";
       const renewals = [{ jobId, token: live }];
       this.#commit({ kind: "renew-leases", worker: "w", renewals });
     }
@@ -97,8 +97,8 @@ class Course {
   #tickAfter(ms: number): void {
     this.#nowMs += ms;
     // The other job never falls due: it would add what the model need not know.
-    const token = this.ledger.jobs[0]?.currentToken ?? 0;
-    const attempt = this.ledger.jobs[0]?.attempts.at(-1);
+    const token = [...this.ledger.jobs][0]?.currentToken ?? 0;
+    const attempt = [...this.ledger.jobs][0]?.attempts.at(-1);
     if (token !== 0 && attempt !== undefined) attempt.leaseExpiryMs = Number.MAX_SAFE_INTEGER;
     this.#commit({ kind: "tick" });
   }
@@ -132,7 +132,7 @@ function bodyOf(call: Exclude<JobCall, { kind: "get" }>, setup: Setup): CommandB
         idempotencyKey: call.key,
         lockKeys: ["k"],
         attemptTimeoutMs: TIMEOUT_MS,
-        backoff: { initialMs: BACKOFF_MS, multiplier: 1, maxMs: BACKOFF_MS },
+        backoff: { initialMs: BACKOFF_MS, multiplier: 1, maxMs: BACKOFF_MS, jitter: 0.5 },
       });
       return { kind: "submit-jobs", jobs: [spec] };
     }
@@ -146,6 +146,8 @@ function bodyOf(call: Exclude<JobCall, { kind: "get" }>, setup: Setup): CommandB
     }
     case "cancel":
       return { kind: "cancel-job", jobId: call.jobId, reason: "" };
+    case "retry":
+      return { kind: "retry-job", jobId: call.jobId, requestId: call.requestId };
   }
 }
 
@@ -193,7 +195,12 @@ function callOf(draw: Draw, setup: Setup, position: number): JobCall {
     case 7:
       return { kind: "renew", jobId, token };
     case 8:
-      return draw.oneIn(2) ? { kind: "cancel", jobId } : { kind: "get", jobId };
+      return draw.from<JobCall>([
+        { kind: "cancel", jobId },
+        { kind: "get", jobId },
+        { kind: "retry", jobId, requestId: draw.from(["r1", "r2"]) },
+        { kind: "retry", jobId, requestId: "r1" },
+      ]);
     default:
       return { kind: "get", jobId };
   }
@@ -221,6 +228,7 @@ function candidates(call: JobCall, seen: readonly JobOutcome[], tokens: readonly
   }
   if (call.kind === "renew") outcomes.push({ kind: "renewed" });
   if (call.kind === "cancel") outcomes.push({ kind: "cancelled" });
+  if (call.kind === "retry") outcomes.push({ kind: "retried" });
   if (call.kind === "submit") {
     outcomes.push({ kind: "submit-refused", reason: "idempotency-key-reused" });
     for (const deduplicated of [true, false]) {
@@ -230,6 +238,7 @@ function candidates(call: JobCall, seen: readonly JobOutcome[], tokens: readonly
   for (const state of STATES as readonly JobState[]) {
     if (call.kind === "finish") outcomes.push({ kind: "finished", state });
     if (call.kind === "cancel") outcomes.push({ kind: "cancel-refused", state });
+    if (call.kind === "retry") outcomes.push({ kind: "retry-refused", state });
     if (call.kind === "finish" || call.kind === "renew") {
       for (const currentToken of [0, ...tokens])
         outcomes.push({ kind: "fenced", currentToken, state });

@@ -41,19 +41,21 @@ export class JobRun {
   readonly ledger: Ledger = createLedger();
   readonly #draw: Draw;
   readonly #plan: Plan;
+  readonly #hasRetries: boolean;
   #index = 0;
   #nowMs = START_MS;
   #tokens: number[] = [];
 
-  constructor(draw: Draw) {
+  constructor(draw: Draw, hasRetries = true) {
     this.#draw = draw;
+    this.#hasRetries = hasRetries;
     const maxAttempts = 1 + draw.below(3);
     const spec = specOf({
       maxAttempts,
       runAtMs: draw.oneIn(3) ? START_MS + 2_000 : 0,
       lockKeys: draw.oneIn(2) ? [LOCK_KEY] : [],
       idempotencyKey: "order-1",
-      backoff: { initialMs: draw.oneIn(2) ? 0 : 1_000, multiplier: 2, maxMs: 9_000 },
+      backoff: { initialMs: draw.oneIn(2) ? 0 : 1_000, multiplier: 2, maxMs: 9_000, jitter: 0.5 },
       attemptTimeoutMs: draw.oneIn(3) ? 3_000 : 0,
     });
     this.#plan = { spec, maxAttempts };
@@ -66,7 +68,7 @@ export class JobRun {
   pass(): void {
     const draw = this.#draw;
     this.#nowMs += draw.from([0, 1, 800, 2_500, 6_000]);
-    const other = this.ledger.jobs[0];
+    const other = [...this.ledger.jobs][0];
     if (draw.oneIn(8)) this.#commit({ kind: "open-term", leader: "n1" });
     if (other !== undefined && draw.oneIn(4)) {
       const jobId = other.id;
@@ -98,7 +100,9 @@ export class JobRun {
       case 7:
         return { kind: "renew", jobId, token };
       case 8:
-        return draw.oneIn(2) ? { kind: "cancel", jobId } : { kind: "get", jobId };
+        if (draw.oneIn(2)) return { kind: "cancel", jobId };
+        if (!this.#hasRetries) return { kind: "get", jobId };
+        return { kind: "retry", jobId, requestId: `r${draw.below(2)}` };
       default:
         return { kind: "get", jobId };
     }
@@ -116,7 +120,7 @@ export class JobRun {
 
   /** The job under test, or a name that none has. */
   get #jobId(): string {
-    return this.ledger.jobs[1]?.id ?? `j-${this.#index + 1}`;
+    return [...this.ledger.jobs][1]?.id ?? `j-${this.#index + 1}`;
   }
 
   #recentToken(): number {
@@ -149,6 +153,8 @@ export class JobRun {
       }
       case "cancel":
         return { kind: "cancel-job", jobId: call.jobId, reason: "" };
+      case "retry":
+        return { kind: "retry-job", jobId: call.jobId, requestId: call.requestId };
     }
   }
 
@@ -177,8 +183,13 @@ export class JobRun {
 }
 
 /** `spread`: how far an interval may reach beyond its moment; moments are 2 apart. */
-export function goodJobHistory(draw: Draw, size: number, spread: number): JobOperation[] {
-  const run = new JobRun(draw);
+export function goodJobHistory(
+  draw: Draw,
+  size: number,
+  spread: number,
+  hasRetries = true,
+): JobOperation[] {
+  const run = new JobRun(draw, hasRetries);
   const unknownOneIn = draw.from(UNKNOWN_ONE_IN);
   return Array.from({ length: size }, (_, position): JobOperation => {
     run.pass();
@@ -223,6 +234,10 @@ export function otherJobOutcome(draw: Draw, operation: JobOperation): JobOutcome
       return { kind: "cancel-refused", state };
     case "cancel-refused":
       return draw.oneIn(2) ? { kind: "cancelled" } : { ...outcome, state };
+    case "retried":
+      return { kind: "retry-refused", state };
+    case "retry-refused":
+      return draw.oneIn(2) ? { kind: "retried" } : { ...outcome, state };
     default:
       return { kind: "fenced", currentToken: draw.below(9), state };
   }

@@ -1,0 +1,115 @@
+// Schedules as the public client has them: typed jobs, made anew for each slot.
+//
+// Guarantees: the input is checked as that of a submission is. Creating with an id may be repeated:
+// the same schedule is created once, another one under its id is refused; without one the gateway
+// makes one up, and a repetition makes a second schedule.
+// Does not own: when slots are (transport/calendar.ts).
+
+import type { JobSpec } from "../../protos/gen/quorumq/v1/job.ts";
+import type { ListSchedulesResponse } from "../../protos/gen/quorumq/v1/job_service.ts";
+import { MissedPolicy, OverlapPolicy, Schedule } from "../../protos/gen/quorumq/v1/schedule.ts";
+import type { ClientCallOptions, JobsConnection } from "../../transport/grpc/client.ts";
+import { refusal } from "../../transport/reason.ts";
+import { durationOf } from "../../transport/wire-value.ts";
+import type { JobDefinition } from "../define-job.ts";
+import { child, type JobSubmitOptions, type SubmitOptions, toSpec } from "./submission.ts";
+
+const OVERLAP = {
+  skip: OverlapPolicy.OVERLAP_POLICY_SKIP,
+  queue: OverlapPolicy.OVERLAP_POLICY_QUEUE,
+  allow: OverlapPolicy.OVERLAP_POLICY_ALLOW,
+} as const;
+const MISSED = {
+  skip: MissedPolicy.MISSED_POLICY_SKIP,
+  once: MissedPolicy.MISSED_POLICY_ONCE,
+  all: MissedPolicy.MISSED_POLICY_ALL,
+} as const;
+
+/** Either a cron or an interval. */
+export type ScheduleTiming =
+  /** Five or six fields, or @daily and the like; `timeZone` is an IANA name, default UTC. */
+  | { readonly cron: string; readonly timeZone?: string }
+  /** At least 1000; counted from `startAt`, or else from the creation. */
+  | { readonly everyMs: number };
+
+/** A job's time is its slot. */
+type OfEachJob = Omit<JobSubmitOptions, "runAt" | "delayMs">;
+
+export type ScheduleOptions = ScheduleTiming & {
+  /** Made up when absent. */
+  readonly id?: string;
+  /** While an earlier job has not ended. Default "skip". */
+  readonly overlap?: keyof typeof OVERLAP;
+  /** For slots that came while nobody led. Default "skip". */
+  readonly missed?: keyof typeof MISSED;
+  /** Decided later than this is missed. Default 30 s. */
+  readonly missedAfterMs?: number;
+  readonly startAt?: Date;
+  readonly endAt?: Date;
+} & OfEachJob &
+  Pick<SubmitOptions, "deadlineMs" | "signal">;
+
+export interface ScheduleClient {
+  create<Input>(
+    definition: JobDefinition<string, Input, unknown>,
+    input: Input,
+    options: ScheduleOptions,
+  ): Promise<Schedule>;
+  get(scheduleId: string): Promise<Schedule>;
+  /** A page, in the order of creation, without payloads. */
+  list(page?: {
+    readonly pageSize?: number;
+    readonly pageToken?: string;
+  }): Promise<ListSchedulesResponse>;
+  /** Whether there was one. Its jobs stay. */
+  delete(scheduleId: string): Promise<boolean>;
+  pause(scheduleId: string): Promise<Schedule>;
+  /** Goes on with the next slot from now. */
+  resume(scheduleId: string): Promise<Schedule>;
+}
+
+export function scheduleClient(jobs: JobsConnection["jobs"]): ScheduleClient {
+  return {
+    create: async (definition, input, options) => {
+      // A slot is its own time, and its own key.
+      const job = await toSpec(child(definition, input, options), "", () => 0);
+      const schedule = scheduleOf(job, options);
+      return present((await jobs.createSchedule({ schedule }, callOptions(options))).schedule);
+    },
+    get: async (scheduleId) => present((await jobs.getSchedule({ scheduleId })).schedule),
+    list: ({ pageSize = 0, pageToken = "" } = {}) => jobs.listSchedules({ pageSize, pageToken }),
+    delete: async (scheduleId) => (await jobs.deleteSchedule({ scheduleId })).existed,
+    pause: async (scheduleId) => present((await jobs.pauseSchedule({ scheduleId })).schedule),
+    resume: async (scheduleId) => present((await jobs.resumeSchedule({ scheduleId })).schedule),
+  };
+}
+
+function scheduleOf(job: JobSpec, options: ScheduleOptions): Schedule {
+  const { id = "", overlap = "skip", missed = "skip", missedAfterMs, startAt, endAt } = options;
+  const timing =
+    "cron" in options
+      ? { cron: options.cron, timeZone: options.timeZone ?? "" }
+      : { interval: durationOf(options.everyMs) };
+  return Schedule.fromPartial({
+    id,
+    job,
+    ...timing,
+    overlap: OVERLAP[overlap],
+    missed: MISSED[missed],
+    ...(missedAfterMs === undefined ? {} : { missedAfter: durationOf(missedAfterMs) }),
+    ...(startAt === undefined ? {} : { startTime: startAt }),
+    ...(endAt === undefined ? {} : { endTime: endAt }),
+  });
+}
+
+function callOptions({ deadlineMs, signal }: ScheduleOptions): ClientCallOptions {
+  return {
+    ...(deadlineMs === undefined ? {} : { timeoutMs: deadlineMs }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+function present(schedule: Schedule | undefined): Schedule {
+  if (schedule !== undefined) return schedule;
+  throw refusal("INTERNAL", "the gateway answered without a schedule");
+}
