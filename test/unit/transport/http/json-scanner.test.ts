@@ -60,7 +60,7 @@ describe("a text that is JSON", () => {
   test("is the same value when it is looked into", () => {
     fc.assert(
       fc.property(written, (text) => {
-        // As text: jest does not see a member that is called __proto__ as JSON.parse does.
+        // As text, so that a difference is shown whole.
         const again = JSON.stringify(entered(new JsonScanner(text)));
         expect(again).toBe(JSON.stringify(JSON.parse(text)));
       }),
