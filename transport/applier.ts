@@ -1,7 +1,7 @@
 // The node's ledger, and the committed entries on their way into it.
 //
-// Guarantees: each entry is applied once, in order, some at a time, so that heartbeats are never
-// kept waiting by a long backlog. A restored ledger replaces all of it at once.
+// Guarantees: each entry is applied once, in order, some milliseconds of work at a time, so that
+// heartbeats are never kept waiting by a long backlog. A restored ledger replaces it at once.
 // Does not own: what follows from an applied entry (driver.ts).
 
 import type { CommandBody } from "../ledger/command.ts";
@@ -11,8 +11,8 @@ import { entryBytes } from "../raft/log.ts";
 import { type Entry, EntryKind, type LogIndex } from "../raft/message.ts";
 import { decodeCommand } from "./command-codec.ts";
 
-/** In one turn of the loop. */
-const BATCH_ENTRIES_MAX = 1_000;
+/** In one turn of the loop; one entry always goes: it may be a thousand jobs. */
+const TURN_LIMIT = { entriesMax: 1_000, bytesMax: 512 * 1024 };
 
 export interface AppliedEntry {
   readonly entry: Entry;
@@ -28,6 +28,8 @@ export class Applier {
   readonly #onApplied: (applied: AppliedEntry) => void;
   #ledger: Ledger;
   #waiting: Entry[] = [];
+  /** So many of them are applied: a long backlog is not moved at each turn. */
+  #appliedCount = 0;
   #lastApplied: LogIndex;
 
   constructor(ledger: Ledger, lastApplied: LogIndex, onApplied: (applied: AppliedEntry) => void) {
@@ -51,19 +53,29 @@ export class Applier {
   /** The ledger counts commands only: behind the last one there may be other entries. */
   restore(ledger: Ledger, index: LogIndex): void {
     this.#ledger = ledger;
-    this.#waiting = [];
+    this.#clear();
     this.#lastApplied = index;
   }
 
   /** Bytes of the entries that were applied; 0: none waited. */
   advance(): number {
-    const entries = this.#waiting.splice(0, BATCH_ENTRIES_MAX);
     let bytes = 0;
-    for (const entry of entries) {
+    for (let count = 0; count < TURN_LIMIT.entriesMax; count += 1) {
+      const entry = this.#waiting[this.#appliedCount];
+      if (entry === undefined) break;
+      const ownBytes = entryBytes(entry);
+      if (count > 0 && bytes + ownBytes > TURN_LIMIT.bytesMax) break;
+      this.#appliedCount += 1;
       this.#apply(entry);
-      bytes += entryBytes(entry);
+      bytes += ownBytes;
     }
+    if (this.#appliedCount === this.#waiting.length) this.#clear();
     return bytes;
+  }
+
+  #clear(): void {
+    this.#waiting = [];
+    this.#appliedCount = 0;
   }
 
   #apply(entry: Entry): void {

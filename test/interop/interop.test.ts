@@ -18,8 +18,8 @@ import { preparedToolchains, TOOLCHAINS } from "./toolchain.ts";
 jest.setTimeout(150_000);
 
 const prepared = preparedToolchains();
-const workers = prepared.flatMap(({ language, worker }) =>
-  worker === null ? [] : [{ language, worker }],
+const withWorkers = prepared.flatMap(({ language, workers }) =>
+  workers === null ? [] : [{ language, workers }],
 );
 const domain = "quorumq.v1";
 
@@ -118,7 +118,7 @@ for (const { language, client } of prepared)
     });
   });
 
-for (const { language, worker } of workers)
+for (const { language, workers } of withWorkers)
   describe(`a worker in ${language}`, () => {
     let jobs: JobsConnection["jobs"];
     let stack: LocalStack;
@@ -131,7 +131,12 @@ for (const { language, worker } of workers)
       queue: string,
       leaseSeconds: string,
     ): Promise<RunningProgram> {
-      const program = new RunningProgram(worker, [stack.address, id, queue, leaseSeconds]);
+      const program = new RunningProgram(workers.resuming, [
+        stack.address,
+        id,
+        queue,
+        leaseSeconds,
+      ]);
       await program.said("welcome");
       return program;
     }
@@ -156,6 +161,13 @@ for (const { language, worker } of workers)
         if (job !== undefined && job.progress.length > 0) return job;
       }
       throw new Error(`${jobId} ended without a word`);
+    }
+
+    async function untilTriedAgain(jobId: string): Promise<void> {
+      for await (const { job } of jobs.watchJob({ jobId, afterIndex: 0 })) {
+        if ((job?.attempts.length ?? 0) > 1) return;
+      }
+      throw new Error(`${jobId} was tried once only`);
     }
 
     async function ended(jobId: string): Promise<Job> {
@@ -239,6 +251,23 @@ for (const { language, worker } of workers)
       const job = await ended(jobId);
       expect(job.attempts).toHaveLength(1);
       expect(resultOf(job)).toEqual({ aborted: false, token: job.attempts[0]?.token });
+    });
+
+    test("of the shortest sort runs jobs, has them tried again, drains", async () => {
+      const short = new RunningProgram(workers.short, [stack.address, "python-short"]);
+      await short.said("python-short takes jobs");
+      const words = await run("count-words", { text: "one two three" });
+      expect(resultOf(words)).toEqual({ words: 3 });
+      const failing = await submit("count-words", { words: "none" });
+      await untilTriedAgain(failing);
+      await short.kill("SIGTERM");
+      await short.output();
+      const { attempts } = (await jobs.getJob({ jobId: failing })).job ?? assert.fail("no job");
+      expect(attempts[0]).toMatchObject({
+        worker: "python-short",
+        outcome: AttemptOutcome.ATTEMPT_OUTCOME_FAILED,
+        error: { code: "KeyError", message: "'text'", retryable: true },
+      });
     });
 
     test("drains: it finishes what it runs and ends", async () => {

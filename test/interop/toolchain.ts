@@ -25,12 +25,18 @@ export interface Program {
   readonly env: Readonly<Record<string, string>>;
 }
 
+export interface Workers {
+  /** The short one to copy; takes an address and an id. */
+  readonly short: Program;
+  /** The one that resumes, with the tests' handlers; takes an address, an id, queue and lease. */
+  readonly resuming: Program;
+}
+
 export interface Toolchain {
   readonly language: "Python" | "Go";
   /** The caller of the tests; takes the addresses. */
   readonly client: Program;
-  /** The worker of the tests; takes an address and an id. */
-  readonly worker: Program | null;
+  readonly workers: Workers | null;
   /** Throws what is in the way. */
   prepare(): Promise<void>;
 }
@@ -57,12 +63,16 @@ function python(): Toolchain {
   const sources = join(HERE, "python");
   const interpreter = join(place, "venv", "bin", "python");
   const gen = join(place, "gen");
-  const path = [gen, sources, join(ROOT, "workers", "examples", "python")].join(delimiter);
+  const examples = join(ROOT, "workers", "examples", "python");
+  const path = [gen, sources, examples].join(delimiter);
   const env = { PYTHONPATH: path, PYTHONUNBUFFERED: "1", PYTHONDONTWRITEBYTECODE: "1" };
   return {
     language: "Python",
     client: { command: interpreter, args: [join(sources, "client.py")], env },
-    worker: { command: interpreter, args: [join(sources, "interop_worker.py")], env },
+    workers: {
+      short: { command: interpreter, args: [join(examples, "worker.py")], env },
+      resuming: { command: interpreter, args: [join(sources, "interop_worker.py")], env },
+    },
     async prepare() {
       begin(place);
       if (!existsSync(interpreter)) {
@@ -86,7 +96,7 @@ function go(): Toolchain {
   return {
     language: "Go",
     client: { command: join(place, "client"), args: [], env: {} },
-    worker: null,
+    workers: null,
     async prepare() {
       begin(place);
       cpSync(join(HERE, "go"), place, { recursive: true });

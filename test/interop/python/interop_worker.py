@@ -4,7 +4,7 @@ import signal
 import sys
 
 from quorumq.v1 import worker_service_pb2 as pb
-from worker import NonRetryable, Worker, count_words
+from resuming_worker import NonRetryable, Worker, count_words
 
 
 def double(number, _attempt):

@@ -49,6 +49,15 @@ test("a long backlog is applied some at a time", () => {
   expect(told.map(({ entry: { index } }) => index)).toEqual(noOps.map(({ index }) => index));
 });
 
+test("a backlog of large entries is applied fewer at a time, and one always", () => {
+  const { applier: one } = applier();
+  const kibibytes = [200, 200, 200, 700, 600, 100];
+  one.hand(kibibytes.map((size, at) => entry(at + 1, new Uint8Array(size * 1024), EntryKind.NoOp)));
+  const turns: number[] = [];
+  while (one.advance() > 0) turns.push(one.lastApplied);
+  expect(turns).toEqual([2, 3, 4, 5, 6]);
+});
+
 test("a restore puts another ledger in place, and what waited is part of it", () => {
   const { applier: one, told } = applier();
   one.hand([entry(1, KIND)]);
