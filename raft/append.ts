@@ -5,15 +5,12 @@
 // (I13). An ack proves no more than its message did, and leaves only when that much is durable.
 // Does not own: the election timer's length (election.ts).
 
+import { adoptConfiguration } from "./adoption.ts";
 import { Role } from "./effect.ts";
-import { becomeFollower, resetElectionTimer } from "./election.ts";
+import { becomeFollower, PROBE_HEARTBEATS, resetElectionTimer } from "./election.ts";
 import { assert } from "./invariant.ts";
-import { adoptConfiguration } from "./membership.ts";
 import type { AppendEntries, AppendEntriesResult, LogIndex, NodeId } from "./message.ts";
 import { isBlank, type RaftNode } from "./node.ts";
-
-/** A follower that has said nothing for this part of a heartbeat interval asks the broker. */
-export const PROBE_HEARTBEATS = 1 / 4;
 
 /** The message's term is the current term. */
 export function onAppendEntries(node: RaftNode, from: NodeId, message: AppendEntries): void {

@@ -10,7 +10,12 @@
 // Does not own: the counting (quorum.ts) nor which one is in force (membership.ts).
 
 import { assert } from "./invariant.ts";
-import type { NodeId } from "./message.ts";
+
+/**
+ * Names a member for as long as its disk lives: the same name on a new disk is another node, so a
+ * wiped one cannot vote twice (transport/member-id.ts makes them; opaque here).
+ */
+export type NodeId = string;
 
 export interface Configuration {
   readonly voters: readonly NodeId[];

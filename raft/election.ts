@@ -11,18 +11,20 @@
 // pre-votes away from a leader that only CheckQuorum can then remove.
 // Does not own: replication by the elected (replication.ts).
 
-import { PROBE_HEARTBEATS } from "./append.ts";
 import { isSoleVoter, isVoter, peersOf, votingPeersOf } from "./configuration.ts";
 import { Role } from "./effect.ts";
 import { assert } from "./invariant.ts";
 import type { NodeId, RequestVote, RequestVoteResult, Term } from "./message.ts";
 import { EntryKind } from "./message.ts";
-import type { RaftNode } from "./node.ts";
+import { leaderState, type RaftNode } from "./node.ts";
 import { uniform } from "./prng.ts";
 import { createProgress } from "./progress.ts";
 import { reachedByMajority, tally } from "./quorum.ts";
 import { refuseReads } from "./read.ts";
-import { appendOwn, leaderState } from "./replication.ts";
+import { appendOwn } from "./replication.ts";
+
+/** A follower that has said nothing for this part of a heartbeat interval asks the broker. */
+export const PROBE_HEARTBEATS = 1 / 4;
 
 export function resetElectionTimer(node: RaftNode): void {
   const { min, max } = node.options.electionTimeoutMs;

@@ -24,9 +24,9 @@ import {
 import { becomeFollower } from "./election.ts";
 import type { RequestId } from "./input.ts";
 import { EntryKind, type LogIndex } from "./message.ts";
-import type { RaftNode } from "./node.ts";
+import { leaderState, type RaftNode } from "./node.ts";
 import { refuse } from "./refusal.ts";
-import { appendOwn, leaderState, sendHeartbeat, sendHeartbeats } from "./replication.ts";
+import { appendOwn, sendHeartbeat, sendHeartbeats } from "./replication.ts";
 import { furthestVoter, handOver } from "./transfer.ts";
 
 /** What was asked for, put into the log, or refused with nothing done. */

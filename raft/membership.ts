@@ -2,20 +2,12 @@
 //
 // Guarantees: a node takes a configuration when its entry is appended and gives it up when the
 // entry is cut off or replaced by a snapshot, in the log's own order.
-// Does not own: who may ask for another one (membership-change.ts) nor who is asked for what
-// (configuration.ts, quorum.ts).
+// Does not own: what a node does about it (adoption.ts), who may ask for another one
+// (membership-change.ts), nor who is asked for what (configuration.ts, quorum.ts).
 
-import {
-  type Configuration,
-  createConfiguration,
-  decodeConfiguration,
-  NO_MEMBERS,
-  peersOf,
-} from "./configuration.ts";
+import { type Configuration, decodeConfiguration, NO_MEMBERS } from "./configuration.ts";
 import { assert } from "./invariant.ts";
-import { type Entry, EntryKind, type LogIndex, type NodeId, type Snapshot } from "./message.ts";
-import type { RaftNode } from "./node.ts";
-import { createProgress } from "./progress.ts";
+import { type Entry, EntryKind, type LogIndex, type Snapshot } from "./message.ts";
 
 interface Adopted {
   readonly index: LogIndex;
@@ -88,35 +80,7 @@ export class Membership {
   }
 }
 
-/** A founder begins with the configuration that all founders begin with. */
-export function found(node: RaftNode, voters: readonly NodeId[]): void {
-  if (node.snapshot !== null || node.log.lastIndex > 0) return;
-  const snapshot = foundingSnapshot(createConfiguration(voters));
-  node.snapshot = snapshot;
-  node.membership.compact(snapshot);
-  node.outbox.saveSnapshot(snapshot, null);
-  // Nothing is said as a founder before the founding is durable.
-  node.outbox.saveHardState();
-  adoptConfiguration(node);
-  // All begin at one moment: the first of them campaigns first, the others give it their time.
-  if (voters[0] === node.id)
-    node.electionDeadlineMs = node.nowMs + node.options.heartbeatIntervalMs;
-}
-
 /** What founders begin with: an empty state machine before the first entry, and who votes. */
 export function foundingSnapshot(configuration: Configuration): Snapshot {
   return { index: 0, term: 0, configuration, bytes: 0, checksum: 0 };
-}
-
-/** To be called whenever the node's log has changed in a way that may change its configuration. */
-export function adoptConfiguration(node: RaftNode): void {
-  node.configuration = node.membership.current;
-  node.outbox.emit({ kind: "configuration-changed", configuration: node.configuration });
-  const { leading } = node;
-  if (leading === null) return;
-  for (const peer of peersOf(node.configuration, node.id)) {
-    if (leading.peers.has(peer)) continue;
-    // From the entry that names it on: a probe has to begin somewhere (openraft #1828).
-    leading.peers.set(peer, createProgress(node.log.lastIndex, node.nowMs));
-  }
 }

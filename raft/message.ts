@@ -6,11 +6,8 @@
 
 import type { Configuration } from "./configuration.ts";
 
-/**
- * Names a member for as long as its disk lives: the same name on a new disk is another node, so a
- * wiped one cannot vote twice (transport/member-id.ts makes them; opaque here).
- */
-export type NodeId = string;
+export type { NodeId } from "./configuration.ts";
+
 /** A Raft term; 0 before the first election. */
 export type Term = number;
 /** A position in the log; the first entry is 1, 0 stands before it. */

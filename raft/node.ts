@@ -15,8 +15,6 @@ import type { Entry, LogIndex, LogPosition, NodeId, Snapshot, Term } from "./mes
 import { Outbox } from "./outbox.ts";
 import { createPrng, type Prng, uniform } from "./prng.ts";
 import type { Progress } from "./progress.ts";
-import type { Fetch } from "./snapshot-fetch.ts";
-import type { Transfer } from "./transfer.ts";
 
 export { foundingSnapshot } from "./membership.ts";
 
@@ -72,6 +70,14 @@ export interface OpenRead {
   readIndex: LogIndex | null;
 }
 
+/** Leadership on its way to another voter (transfer.ts). */
+export interface Transfer {
+  readonly requestId: RequestId;
+  readonly to: NodeId;
+  readonly deadlineMs: number;
+  isSent: boolean;
+}
+
 /** What only a leader has; made anew at each election. */
 export interface LeaderState {
   /** All members but this one, and removed ones until their removal is committed. */
@@ -92,6 +98,18 @@ export interface Followed {
   matchIndex: LogIndex;
   round: number;
   nextProbeMs: number;
+}
+
+/** The leader's snapshot on its way to a follower (snapshot-fetch.ts). */
+export interface Fetch {
+  readonly snapshot: Snapshot;
+  from: NodeId;
+  /** The first chunk that was never asked for; of this leader, if there was another one before. */
+  nextChunk: number;
+  /** Chunks asked for, and when. */
+  readonly asked: Map<number, number>;
+  readonly staged: Set<number>;
+  isVerifying: boolean;
 }
 
 export interface RaftNode {
@@ -170,6 +188,12 @@ export function createNode(options: NodeOptions): RaftNode {
     prng,
     outbox: new Outbox(log.lastIndex),
   };
+}
+
+/** For code that only a leader reaches. */
+export function leaderState(node: RaftNode): LeaderState {
+  assert(node.leading !== null, "I1", "not the leader", node.role);
+  return node.leading;
 }
 
 /**

@@ -8,9 +8,9 @@ import { Role } from "./effect.ts";
 import type { Proposal } from "./input.ts";
 import { entryBytes } from "./log.ts";
 import { type Entry, EntryKind } from "./message.ts";
-import type { RaftNode } from "./node.ts";
+import { leaderState, type RaftNode } from "./node.ts";
 import { refuse } from "./refusal.ts";
-import { appendOwn, leaderState } from "./replication.ts";
+import { appendOwn } from "./replication.ts";
 
 export function propose(node: RaftNode, proposals: readonly Proposal[]): void {
   const entries: Entry[] = [];

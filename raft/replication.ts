@@ -7,24 +7,18 @@
 // matchIndex, which is proved: they can never be refused for a conflict.
 // Does not own: the bookkeeping of one peer (progress.ts) nor the follower's side (append.ts).
 
+import { adoptConfiguration } from "./adoption.ts";
 import { assert } from "./invariant.ts";
 import { entryBytes } from "./log.ts";
-import { adoptConfiguration } from "./membership.ts";
 import type { AppendEntries, AppendEntriesResult, Entry, LogIndex, NodeId } from "./message.ts";
 import { EntryKind } from "./message.ts";
-import type { LeaderState, RaftNode } from "./node.ts";
+import { leaderState, type RaftNode } from "./node.ts";
 import * as progressOf from "./progress.ts";
 import { reachedByMajority } from "./quorum.ts";
 import { offerSnapshot, offerSnapshotAgain, offerToBlank } from "./snapshot.ts";
 
 /** An append without progress for this many heartbeat intervals counts as lost. */
 const RESEND_HEARTBEATS = 2;
-
-/** For code that only a leader reaches. */
-export function leaderState(node: RaftNode): LeaderState {
-  assert(node.leading !== null, "I1", "not the leader", node.role);
-  return node.leading;
-}
 
 /** A leader's own entries: into its log, to its disk and to the peers at the same time. */
 export function appendOwn(node: RaftNode, entries: readonly Entry[]): void {

@@ -10,23 +10,13 @@
 // index: the log behind it stays. Until it is taken over, nothing of the node's state has changed.
 // Does not own: staging and checking the bytes (the driver's).
 
+import { adoptConfiguration } from "./adoption.ts";
 import { acknowledge } from "./append.ts";
 import { becomeFollower, resetElectionTimer } from "./election.ts";
 import { assert } from "./invariant.ts";
-import { adoptConfiguration, Membership } from "./membership.ts";
+import { Membership } from "./membership.ts";
 import type { InstallSnapshot, NodeId, Snapshot, SnapshotChunk } from "./message.ts";
-import type { RaftNode } from "./node.ts";
-
-export interface Fetch {
-  readonly snapshot: Snapshot;
-  from: NodeId;
-  /** The first chunk that was never asked for; of this leader, if there was another one before. */
-  nextChunk: number;
-  /** Chunks asked for, and when. */
-  readonly asked: Map<number, number>;
-  readonly staged: Set<number>;
-  isVerifying: boolean;
-}
+import type { Fetch, RaftNode } from "./node.ts";
 
 /** The message's term is the current term. */
 export function onInstallSnapshot(node: RaftNode, from: NodeId, message: InstallSnapshot): void {

@@ -9,10 +9,9 @@
 
 import { assert } from "./invariant.ts";
 import type { LogIndex, NodeId, Snapshot, SnapshotRequest, Term } from "./message.ts";
-import type { RaftNode } from "./node.ts";
+import { leaderState, type RaftNode } from "./node.ts";
 import type { Progress } from "./progress.ts";
 import * as progressOf from "./progress.ts";
-import { leaderState } from "./replication.ts";
 
 /** How many tails a leader keeps at most for a peer that fetches a snapshot. */
 const HELD_TAILS_MAX = 16;

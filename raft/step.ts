@@ -6,6 +6,7 @@
 // before its kind is looked at: an old term is told the new one, a new term makes a follower.
 // Does not own: what each kind does (election, append, replication, proposal, read, apply).
 
+import { found } from "./adoption.ts";
 import { onAppendEntries, probeLeader, probeQuietly, refuseOldLeader } from "./append.ts";
 import { handOver, onApplied } from "./apply.ts";
 import { type Effect, Role } from "./effect.ts";
@@ -24,10 +25,9 @@ import {
 } from "./election.ts";
 import type { Input } from "./input.ts";
 import { assert } from "./invariant.ts";
-import { found } from "./membership.ts";
 import { advanceMembership, changeMembership } from "./membership-change.ts";
 import type { Message, NodeId } from "./message.ts";
-import { isBlank, type RaftNode } from "./node.ts";
+import { isBlank, leaderState, type RaftNode } from "./node.ts";
 import { checkNode, footing } from "./node-check.ts";
 import { propose } from "./proposal.ts";
 import {
@@ -38,13 +38,7 @@ import {
   refuseForwarded,
   refuseOldForwarded,
 } from "./read.ts";
-import {
-  commitAgreed,
-  leaderState,
-  onAppendResult,
-  onPeerUnreachable,
-  sendHeartbeats,
-} from "./replication.ts";
+import { commitAgreed, onAppendResult, onPeerUnreachable, sendHeartbeats } from "./replication.ts";
 import { onSnapshotRequest, onSnapshotTaken } from "./snapshot.ts";
 import {
   askForChunks,

@@ -8,16 +8,8 @@
 import { isVoter } from "./configuration.ts";
 import type { RequestId } from "./input.ts";
 import type { NodeId } from "./message.ts";
-import type { RaftNode } from "./node.ts";
+import { leaderState, type RaftNode } from "./node.ts";
 import { refuse } from "./refusal.ts";
-import { leaderState } from "./replication.ts";
-
-export interface Transfer {
-  readonly requestId: RequestId;
-  readonly to: NodeId;
-  readonly deadlineMs: number;
-  isSent: boolean;
-}
 
 export function startTransfer(node: RaftNode, requestId: RequestId, to: NodeId | null): void {
   const { leading } = node;
