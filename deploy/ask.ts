@@ -3,6 +3,7 @@
 // Guarantees: the connection is closed when the command is over; the time is the whole command's.
 
 import { connectJobs, type JobsConnection } from "../transport/grpc/client.ts";
+import { PipelineError } from "../transport/pipeline-error.ts";
 import type { ExitCode } from "./exit-code.ts";
 import type { Form } from "./print.ts";
 
@@ -36,9 +37,23 @@ export async function askGateway(
       form: formOf(options),
       timeoutMs: () => Math.max(1, endMs - performance.now()),
     });
+  } catch (error) {
+    throw isUnreachable(error) ? located(error, address) : error;
   } finally {
     connection.close();
   }
+}
+
+function isUnreachable(error: unknown): error is PipelineError {
+  return error instanceof PipelineError && error.reason === "UNREACHABLE";
+}
+
+/** Where it was looked for, which gRPC does not say of every failure, and what to do. */
+function located(error: PipelineError, address: string): PipelineError {
+  const { code, reason, retry } = error;
+  const advice = "Does it run? `quorumq dev` starts one here, --address names another";
+  const message = `no gateway answers at ${address}: ${error.rawMessage}. ${advice}`;
+  return new PipelineError(message, { code, reason, retry, cause: error });
 }
 
 export function formOf(options: Options): Form {

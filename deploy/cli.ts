@@ -35,7 +35,10 @@ async function run(words: readonly string[]): Promise<ExitCode> {
 function textOf(error: unknown): string {
   if (error instanceof UsageError || error instanceof NotStartedError) return error.message;
   if (error instanceof PipelineError) {
-    const bad = error.violations.map(({ field, description }) => `\n  ${field}: ${description}`);
+    // One alone is the message itself.
+    const { violations } = error;
+    const several = violations.length > 1 ? violations : [];
+    const bad = several.map(({ field, description }) => `\n  ${field}: ${description}`);
     return `${error.message} (${error.reason})${bad.join("")}`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { ChildFailurePolicy, type Job, JobSpec, JobState } from "../protos/gen/quorumq/v1/job.ts";
-import { RetryJobsRequest } from "../protos/gen/quorumq/v1/job_service.ts";
+import { ListJobsRequest, RetryJobsRequest } from "../protos/gen/quorumq/v1/job_service.ts";
 import { Code, PipelineError } from "../transport/pipeline-error.ts";
 import { durationOf } from "../transport/result-codec.ts";
 import type { Ask, AskCommand } from "./ask.ts";
@@ -20,8 +20,11 @@ import {
   printJob,
   printJobs,
   printSubmitted,
+  standingOf,
 } from "./output.ts";
 import { printJson, printLine } from "./print.ts";
+
+const STANDING_TIMEOUT_MS = 2_000;
 
 export const JOB_COMMANDS = {
   ...{ submit, get, wait, list, cancel, retry, redrive },
@@ -55,24 +58,37 @@ function wait(ask: Ask): Promise<ExitCode> {
 }
 
 async function finished(jobId: string, { connection, form, timeoutMs }: Ask): Promise<ExitCode> {
-  const answer = await connection.jobs.waitJob({ jobId }, { timeoutMs: timeoutMs() });
-  const job = present(answer.job);
+  let job: Job;
+  try {
+    job = present((await connection.jobs.waitJob({ jobId }, { timeoutMs: timeoutMs() })).job);
+  } catch (error) {
+    if (error instanceof PipelineError && error.reason === "OUTCOME_UNKNOWN") {
+      await tellStanding(jobId, connection);
+    }
+    throw error;
+  }
   printJob(job, form);
   return job.state === JobState.JOB_STATE_SUCCEEDED ? ExitCode.Ok : ExitCode.JobUnsuccessful;
 }
 
+/** What an ended wait was for. Without an answer, the end of the wait is all there is to tell. */
+async function tellStanding(jobId: string, { jobs }: Ask["connection"]): Promise<void> {
+  const call = { timeoutMs: STANDING_TIMEOUT_MS };
+  const answer = await jobs.getJob({ jobId }, call).catch(() => ({ job: undefined }));
+  if (answer.job !== undefined) process.stderr.write(`${standingOf(answer.job)}\n`);
+}
+
 async function list({ connection, options, form, timeoutMs }: Ask): Promise<ExitCode> {
   const state = options["state"];
-  const answer = await connection.jobs.listJobs(
-    {
-      pageSize: Number(options["limit"]),
-      pageToken: "",
-      state: state === undefined ? JobState.JOB_STATE_UNSPECIFIED : stateNamed(String(state)),
-      kind: String(options["kind"] ?? ""),
-      queue: String(options["queue"] ?? ""),
-    },
-    { timeoutMs: timeoutMs() },
-  );
+  const request = ListJobsRequest.fromPartial({
+    pageSize: Number(options["limit"]),
+    state: state === undefined ? JobState.JOB_STATE_UNSPECIFIED : stateNamed(String(state)),
+    kind: String(options["kind"] ?? ""),
+    queue: String(options["queue"] ?? ""),
+    scheduleId: String(options["schedule"] ?? ""),
+    parentJobId: String(options["parent"] ?? ""),
+  });
+  const answer = await connection.jobs.listJobs(request, { timeoutMs: timeoutMs() });
   printJobs(answer.jobs, form);
   return ExitCode.Ok;
 }

@@ -78,6 +78,21 @@ export function printSnapshot({ index, bytes }: TakeSnapshotResponse, form: Form
   else printFields({ index: String(index), bytes: String(bytes) });
 }
 
+/** Nothing, if there is none. */
+function schedulesOf(counts: GetClusterResponse["counts"]): string {
+  if (counts === undefined || counts.schedules === 0) return "";
+  const slots = [
+    [counts.slotsFired, "with a job"],
+    [counts.slotsPending, "waiting"],
+    [counts.slotsSkipped, "skipped"],
+    [counts.slotsMissed, "missed"],
+    [counts.slotsRefused, "refused"],
+  ] as const;
+  const told = slots.filter(([count], at) => at === 0 || count > 0);
+  const paused = counts.schedulesPaused === 0 ? "" : ` (${counts.schedulesPaused} paused)`;
+  return `${counts.schedules}${paused}, slots: ${told.map((one) => one.join(" ")).join(", ")}`;
+}
+
 function printCounts({ counts }: GetClusterResponse): void {
   printFields({
     accepted: String(counts?.accepted ?? 0),
@@ -87,6 +102,7 @@ function printCounts({ counts }: GetClusterResponse): void {
       counts?.cancelled ?? 0
     } cancelled`,
     forgotten: String(counts?.forgotten ?? 0),
+    schedules: schedulesOf(counts),
     "refused late": String(counts?.refusedLate ?? 0),
   });
 }

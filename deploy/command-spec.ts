@@ -11,6 +11,7 @@ export type Action = (
   config: Config,
   options: Options,
   words: readonly string[],
+  given: ReadonlySet<SettingName>,
 ) => Promise<ExitCode>;
 
 export interface Spec {
@@ -21,6 +22,8 @@ export interface Spec {
   readonly settings: readonly SettingName[];
   readonly required?: readonly SettingName[];
   readonly options?: readonly Option[];
+  /** True: it starts a stack, and asks none that runs here for its addresses. */
+  readonly startsStack?: boolean;
   readonly action: Action;
 }
 
@@ -32,10 +35,10 @@ export function output(): Option {
     .default("text");
 }
 
-export function timeout(seconds: number = TIMEOUT_SECONDS): Option {
-  return new Option("--timeout <seconds>", "how long to wait for the answer")
-    .argParser(positive)
-    .default(seconds);
+export function timeout(defaultSeconds: number = TIMEOUT_SECONDS): Option {
+  return new Option("--timeout <time>", "how long to wait for the answer: seconds, or 90s, 5m, 1h")
+    .argParser(seconds)
+    .default(defaultSeconds);
 }
 
 /** A command that asks a gateway. */
@@ -53,9 +56,33 @@ export function asking(
   };
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** 90s, in ms. */
+export function span(text: string): number {
+  const [, number, unit = ""] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const ms = Number(number) * (UNITS[unit] ?? Number.NaN);
+  if (!Number.isFinite(ms)) throw new InvalidArgumentError("not a time such as 90s, 5m or 1h");
+  return Math.round(ms);
+}
+
+/** 90, or 90s, or 1.5m: above 0, in seconds. */
+export function seconds(text: string): number {
+  const value = /^[0-9]*\.?[0-9]+$/.test(text) ? Number(text) : span(text) / 1_000;
+  if (value <= 0) throw new InvalidArgumentError("not above 0");
+  return value;
+}
+
+/** 1, 2, 3, … */
 export function positive(text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError("not above 0");
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("not 1, 2, 3, …");
   return value;
 }
 

@@ -14,11 +14,14 @@ import {
   output,
   positive,
   type Spec,
+  seconds,
   time,
   timeout,
 } from "./command-spec.ts";
 import { loadConfig } from "./config.ts";
 import { ExitCode } from "./exit-code.ts";
+import { STATE_FOLDER } from "./local/layout.ts";
+import { settingsOfStack } from "./local/stack-file.ts";
 import { LOCK_SPECS } from "./lock-spec.ts";
 import { OPERATOR_SPECS } from "./operator-spec.ts";
 import { QUEUE_SPECS } from "./queue-spec.ts";
@@ -59,6 +62,7 @@ const SPECS: readonly Spec[] = [
       ...([
         "concurrency",
         "leaseMs",
+        "blockedMsMax",
         "redisLocks",
         "electionTimeoutMs",
         "heartbeatIntervalMs",
@@ -70,10 +74,11 @@ const SPECS: readonly Spec[] = [
       new Option("--fresh", "begin with empty state"),
       new Option("--nodes <count>", "nodes of a new cluster").argParser(nodeCount).default(3),
       new Option("--once", "stop cleanly after the first greeting"),
-      new Option("--dir <folder>", "where the state lives").default(".quorumq"),
+      new Option("--dir <folder>", "where the state lives").default(STATE_FOLDER),
     ],
-    action: async (config, options, files) =>
-      (await import("./dev.ts")).runDev(config, options, files),
+    startsStack: true,
+    action: async (config, options, files, given) =>
+      (await import("./dev.ts")).runDev(config, options, files, given),
   },
   {
     words: "node",
@@ -102,7 +107,17 @@ const SPECS: readonly Spec[] = [
   {
     words: "worker <file...>",
     help: "run the jobs that these files define",
-    settings: [...COMMON, "redisUrl", "workerId", "concurrency", "leaseMs", "redisLocks"],
+    settings: [
+      ...COMMON,
+      ...([
+        "redisUrl",
+        "workerId",
+        "concurrency",
+        "leaseMs",
+        "blockedMsMax",
+        "redisLocks",
+      ] as const),
+    ],
     action: async (config, _options, files) =>
       (await import("./worker.ts")).runWorker(config, files),
   },
@@ -115,9 +130,11 @@ const SPECS: readonly Spec[] = [
       new Option("--queue <name>", "queue, if not the kind's own"),
       new Option("--key <key>", "idempotency key: the same key submits once"),
       new Option("--priority <number>", "0 to 1000, higher runs earlier").argParser(natural),
-      new Option("--delay <seconds>", "run not before this time from now").argParser(positive),
-      new Option("--total-timeout <seconds>", "fail it when it has not ended by then").argParser(
-        positive,
+      new Option("--delay <time>", "run not before so long from now: seconds, 5m, 1h").argParser(
+        seconds,
+      ),
+      new Option("--total-timeout <time>", "fail it when it has not ended by then").argParser(
+        seconds,
       ),
       new Option("--max-attempts <number>", "attempts, if not the kind's own").argParser(natural),
       new Option("--lock <key...>", "keys that only one running job may hold"),
@@ -133,7 +150,9 @@ const SPECS: readonly Spec[] = [
     ]),
     new Option("--kind <kind>", "only jobs of this kind"),
     new Option("--queue <name>", "only jobs of this queue"),
-    new Option("--limit <number>", "at most this many").argParser(natural).default(20),
+    new Option("--schedule <id>", "only jobs that this schedule made"),
+    new Option("--parent <id>", "only children of this job"),
+    new Option("--limit <number>", "at most this many").argParser(positive).default(20),
   ]),
   job("cancel", "cancel <id>", "cancel a job", [new Option("--reason <text>", "why")]),
   job("retry", "retry <id>", "run a job again that has failed or was cancelled", [
@@ -168,6 +187,7 @@ export function buildProgram(done: (code: ExitCode) => void): Command {
     .description("A durable job pipeline: committed by a quorum, run by workers, recorded once.")
     .option("--config <file>", "configuration file (default: quorumq.config.json, if present)")
     .showHelpAfterError("(see --help)")
+    .version(VERSION, "-V, --version", "print the version")
     .exitOverride();
   const groups = new Map<string, Command>();
   for (const spec of SPECS) addCommand(program, parentOf(program, groups, spec), spec, done);
@@ -205,15 +225,16 @@ function addCommand(
   command.action(async () => {
     const options: Options = command.opts();
     const { config: configPath } = program.opts<{ config?: string }>();
-    const config = loadConfig({
+    const { config, given } = loadConfig({
       flags: Object.fromEntries(
         spec.settings.flatMap((name) => (name in options ? [[name, String(options[name])]] : [])),
       ),
       env: process.env,
       cwd: process.cwd(),
+      ...(spec.startsStack === true ? {} : { stack: settingsOfStack(process.cwd()) }),
       ...(configPath === undefined ? {} : { configPath }),
       ...(spec.required === undefined ? {} : { required: spec.required }),
     });
-    done(await spec.action(config, options, command.args));
+    done(await spec.action(config, options, command.args, given));
   });
 }

@@ -1,8 +1,10 @@
-// The configuration of a process: flag, else environment, else file, else default.
+// The configuration of a process: flag, else environment, else file, else the local stack that runs
+// in this folder, else default.
 //
 // Guarantees: all problems are told at once, each with the name under which the value came in;
 // an unknown name is a problem, with the nearest known one as a suggestion; the value of a secret
 // never appears in a problem. Nothing but the given environment and the named files is read.
+// `given` has the settings that somebody wrote: a default, or what a stack says, is no wish.
 // Does not own: the settings themselves (settings.ts), nor OTEL_* variables, which the
 // OpenTelemetry SDK reads by their standard names.
 
@@ -25,6 +27,8 @@ const FILE_SUFFIX = "_FILE";
 const CONFIG_VARIABLE = "QUORUMQ_CONFIG";
 /** Not settings: what the tests and the local stack say to their own processes. */
 const FOREIGN_PREFIXES = ["QUORUMQ_TEST_", "QUORUMQ_STACK_"];
+/** What `quorumq lock run` tells the command under it, which may be another quorumq. */
+const TOLD = ["QUORUMQ_FENCING_TOKEN", "QUORUMQ_LOCK_ID"];
 
 export interface ConfigSources {
   /** Values of the flags that were given, by setting name. */
@@ -36,10 +40,16 @@ export interface ConfigSources {
   readonly configPath?: string;
   /** Settings that this command cannot do without. */
   readonly required?: readonly SettingName[];
+  /** Where the stack is that runs in this folder, if one does. */
+  readonly stack?: Readonly<Partial<Record<SettingName, string>>>;
 }
 
 export type ConfigOutcome =
-  | { readonly kind: "ok"; readonly config: Config }
+  | {
+      readonly kind: "ok";
+      readonly config: Config;
+      readonly given: ReadonlySet<SettingName>;
+    }
   | { readonly kind: "invalid"; readonly problems: readonly string[] };
 
 /** A value as written, and the name it came in under. */
@@ -48,10 +58,15 @@ interface Found {
   readonly name: string;
 }
 
+export interface Loaded {
+  readonly config: Config;
+  readonly given: ReadonlySet<SettingName>;
+}
+
 /** As readConfig; all problems together become one UsageError. */
-export function loadConfig(sources: ConfigSources): Config {
+export function loadConfig(sources: ConfigSources): Loaded {
   const outcome = readConfig(sources);
-  if (outcome.kind === "ok") return outcome.config;
+  if (outcome.kind === "ok") return outcome;
   const lines = outcome.problems.map((problem) => `  ${problem}`);
   throw new UsageError(["the configuration cannot be right:", ...lines].join("\n"));
 }
@@ -61,12 +76,14 @@ export function readConfig(sources: ConfigSources): ConfigOutcome {
   const file = readFile(sources, problems);
   refuseUnknownVariables(sources.env, problems);
   const values: Partial<Record<SettingName, unknown>> = {};
+  const given = new Set<SettingName>();
   for (const name of SETTING_NAMES) {
-    const found =
+    const written =
       fromFlag(sources, name) ??
       fromEnvironment(sources.env, name, problems) ??
-      fromFile(file, name) ??
-      fromDefault(name);
+      fromFile(file, name);
+    if (written !== null) given.add(name);
+    const found = written ?? fromStack(sources, name) ?? fromDefault(name);
     values[name] = found === null ? null : check(name, found, problems);
     if (found === null && sources.required?.includes(name)) {
       problems.push(
@@ -75,7 +92,7 @@ export function readConfig(sources: ConfigSources): ConfigOutcome {
     }
   }
   if (problems.length > 0) return { kind: "invalid", problems };
-  return { kind: "ok", config: values as Config };
+  return { kind: "ok", config: values as Config, given };
 }
 
 function fromFlag({ flags }: ConfigSources, name: SettingName): Found | null {
@@ -110,6 +127,11 @@ function fromFile(file: Readonly<Record<string, unknown>>, name: SettingName): F
   if (value === undefined) return null;
   // A list may be written as one: ["n1", "n2"] is "n1,n2".
   return { value: Array.isArray(value) ? value.join(",") : value, name: `"${name}" in the file` };
+}
+
+function fromStack({ stack }: ConfigSources, name: SettingName): Found | null {
+  const value = stack?.[name];
+  return value === undefined ? null : { value, name: `${flagOf(name)} of the stack here` };
 }
 
 function fromDefault(name: SettingName): Found | null {
@@ -154,6 +176,7 @@ function refuseUnknownVariables(env: ConfigSources["env"], problems: string[]): 
   const known = [CONFIG_VARIABLE, ...SETTING_NAMES.flatMap(variablesOf)];
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith(PREFIX) || known.includes(variable)) continue;
+    if (TOLD.includes(variable)) continue;
     if (FOREIGN_PREFIXES.some((prefix) => variable.startsWith(prefix))) continue;
     problems.push(`${variable} is not a setting${suggestion(variable, known)}`);
   }

@@ -7,6 +7,7 @@ import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
 import { createLogger } from "../transport/telemetry/logger.ts";
 import { createConsole } from "../workers/console.ts";
 import type { ExitCode } from "./exit-code.ts";
+import { requireListenable } from "./listen-check.ts";
 import { serve } from "./process-life.ts";
 import type { Config } from "./settings.ts";
 
@@ -20,6 +21,8 @@ export function runConsole(config: Config): Promise<ExitCode> {
     graceMs: config.shutdownGraceMs,
     healthFile: config.healthFile,
     start: async () => {
+      const { consoleHost, consolePort } = config;
+      await requireListenable(consoleHost, consolePort, ["consolePort", "consoleHost"]);
       const quorum = await openQuorum({
         url: amqpUrl,
         cluster,
@@ -30,8 +33,8 @@ export function runConsole(config: Config): Promise<ExitCode> {
       });
       const console = await createConsole({
         quorum,
-        host: config.consoleHost,
-        port: config.consolePort,
+        host: consoleHost,
+        port: consolePort,
         logger,
       });
       return {

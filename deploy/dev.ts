@@ -12,17 +12,30 @@ import { ExitCode, UsageError } from "./exit-code.ts";
 import { type Backing, portNear, prepareBacking } from "./local/backing.ts";
 import { bannerOf } from "./local/banner.ts";
 import { type Greeting, greet } from "./local/greeting.ts";
-import { clusterName, type Layout, layoutOf, removeLogs, removeState } from "./local/layout.ts";
+import {
+  clusterName,
+  type Layout,
+  layoutOf,
+  removeLogs,
+  removeState,
+  STATE_FOLDER,
+} from "./local/layout.ts";
 import { ownProcess } from "./local/own-process.ts";
 import { readLiveStack, removeStack, writeStack } from "./local/stack-file.ts";
 import { type Role, type Service, Supervisor } from "./local/supervisor.ts";
 import { packageRoot } from "./package-root.ts";
-import type { Config } from "./settings.ts";
+import type { Config, SettingName } from "./settings.ts";
 import { type Shutdown, watchForShutdown } from "./shutdown.ts";
 import { VERSION } from "./version.ts";
+import { definitionsOf } from "./worker-files.ts";
 
 const WORKER_IDS = ["w1", "w2"];
-const JOB_FILES = ["handlers/greet", "examples/charge-order", "examples/ingest-reading"];
+/** By kind: what the user defines takes the place of ours. */
+const JOB_FILES = {
+  greet: "handlers/greet",
+  "charge-order": "examples/charge-order",
+  "ingest-reading": "examples/ingest-reading",
+};
 /** From the entry inwards: what is left must still be there for what drains before it. */
 const STOP_ORDER: readonly (readonly Role[])[] = [
   ["gateway", "console"],
@@ -40,6 +53,7 @@ interface Dev {
   readonly layout: Layout;
   /** The user's own job files. */
   readonly files: readonly string[];
+  readonly kinds: ReadonlySet<string>;
   readonly nodeIds: readonly string[];
   readonly backing: Backing;
   readonly grpcPort: number;
@@ -53,9 +67,12 @@ export async function runDev(
   config: Config,
   options: Readonly<Record<string, unknown>>,
   files: readonly string[],
+  given: ReadonlySet<SettingName>,
 ): Promise<ExitCode> {
-  const layout = layoutOf(String(options["dir"] ?? ".quorumq"));
+  const layout = layoutOf(String(options["dir"] ?? STATE_FOLDER));
   refuseSecondStack(layout);
+  // Before anything starts: a slip in the user's file is told at once.
+  const kinds = new Set((await definitionsOf(files)).map(({ kind }) => kind));
   if (options["fresh"] === true) removeState(layout);
   removeLogs(layout);
   const telemetry = startTelemetry({
@@ -64,7 +81,7 @@ export async function runDev(
     version: VERSION,
   });
   const nodeIds = Array.from({ length: Number(options["nodes"]) }, (_, at) => `n${at + 1}`);
-  const dev = await prepare(config, layout, files, nodeIds);
+  const dev = await prepare({ config, layout, files, kinds, nodeIds }, given);
   try {
     await Promise.race([bringUp(dev), dev.shutdown.requested]);
     if (!dev.shutdown.isRequested() && options["once"] !== true) await dev.shutdown.requested;
@@ -78,15 +95,14 @@ export async function runDev(
 }
 
 async function prepare(
-  config: Config,
-  layout: Layout,
-  files: readonly string[],
-  nodeIds: readonly string[],
+  wanted: Pick<Dev, "config" | "layout" | "files" | "kinds" | "nodeIds">,
+  given: ReadonlySet<SettingName>,
 ): Promise<Dev> {
+  const { config, layout } = wanted;
   const backing = await prepareBacking({
     layout,
-    amqpUrl: isNamed("QUORUMQ_AMQP_URL") ? config.amqpUrl : null,
-    redisUrl: isNamed("QUORUMQ_REDIS_URL") ? config.redisUrl : null,
+    amqpUrl: given.has("amqpUrl") ? config.amqpUrl : null,
+    redisUrl: given.has("redisUrl") ? config.redisUrl : null,
     report: say,
   });
   const moved = [...backing.moved];
@@ -104,10 +120,7 @@ async function prepare(
     process.exit(code);
   });
   const dev: Dev = {
-    config,
-    layout,
-    files,
-    nodeIds,
+    ...wanted,
     backing,
     grpcPort,
     consolePort,
@@ -139,7 +152,7 @@ async function bringUp(dev: Dev): Promise<void> {
 }
 
 function ownServices(dev: Dev): Service[] {
-  const { config, layout, files, nodeIds, backing, grpcPort, consolePort } = dev;
+  const { config, layout, files, kinds, nodeIds, backing, grpcPort, consolePort } = dev;
   const cluster = clusterName(layout);
   const env = {
     ...withoutSettings(process.env),
@@ -150,6 +163,7 @@ function ownServices(dev: Dev): Service[] {
     QUORUMQ_SHUTDOWN_GRACE_MS: String(config.shutdownGraceMs),
     QUORUMQ_CONCURRENCY: String(config.concurrency),
     QUORUMQ_LEASE_MS: String(config.leaseMs),
+    QUORUMQ_BLOCKED_MS_MAX: String(config.blockedMsMax),
     QUORUMQ_REDIS_LOCKS: config.redisLocks ? "on" : "off",
     QUORUMQ_SNAPSHOT_LOG_BYTES: String(config.snapshotLogBytes),
     QUORUMQ_RETENTION_MS: String(config.retentionMs),
@@ -171,9 +185,9 @@ function ownServices(dev: Dev): Service[] {
       logPath: layout.logPath(id),
       graceMs: config.shutdownGraceMs + STOP_MARGIN_MS,
     });
-  const builtIn = JOB_FILES.map((file) =>
-    join(import.meta.dirname, "..", "workers", `${file}${extension}`),
-  );
+  const builtIn = Object.entries(JOB_FILES)
+    .filter(([kind]) => !kinds.has(kind))
+    .map(([, file]) => join(import.meta.dirname, "..", "workers", `${file}${extension}`));
   // The parts run in the package's folder, the user stands in another.
   const jobs = [...builtIn, ...files.map((file) => resolve(file))];
   const members = ["--members", nodeIds.join(",")];
@@ -191,6 +205,7 @@ function banner(dev: Dev, greeting: Greeting): string {
   const { backing, grpcPort, consolePort, layout, moved, nodeIds } = dev;
   return bannerOf({
     version: VERSION,
+    cluster: clusterName(layout),
     nodeCount: nodeIds.length,
     grpc: `127.0.0.1:${grpcPort}`,
     consoleUrl: `http://127.0.0.1:${consolePort}`,
@@ -207,6 +222,7 @@ function writeStackFile(dev: Dev): void {
   const { layout, supervisor, backing, grpcPort, consolePort } = dev;
   writeStack(layout.stackFile, {
     pid: process.pid,
+    cluster: clusterName(layout),
     processes: supervisor.running().map(({ service, pid }) => ({
       role: service.role,
       id: service.id,
@@ -230,11 +246,6 @@ function refuseSecondStack(layout: Layout): void {
   throw new UsageError(
     `a stack runs in ${layout.root} already (process ${other.pid}); stop it, or take another --dir`,
   );
-}
-
-/** Given by variable or by its _FILE twin; a default is no wish. */
-function isNamed(variable: string): boolean {
-  return process.env[variable] !== undefined || process.env[`${variable}_FILE`] !== undefined;
 }
 
 /** What the tests say to the parts of a stack: {id} stands for the part's own. */

@@ -7,6 +7,7 @@ import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
 import { createLogger } from "../transport/telemetry/logger.ts";
 import { createGateway } from "../workers/gateway.ts";
 import type { ExitCode } from "./exit-code.ts";
+import { requireListenable } from "./listen-check.ts";
 import { serve } from "./process-life.ts";
 import type { Config } from "./settings.ts";
 
@@ -20,6 +21,7 @@ export function runGateway(config: Config): Promise<ExitCode> {
     graceMs: config.shutdownGraceMs,
     healthFile: config.healthFile,
     start: async () => {
+      await requireListenable(config.grpcHost, config.grpcPort, ["grpcPort", "grpcHost"]);
       const quorum = await openQuorum({
         url: amqpUrl,
         cluster,

@@ -1,7 +1,8 @@
 // `quorumq health`: for container health checks, so that an image needs no curl.
 //
 // Guarantees: 0 only if the process next to this one is ready and its event loop turns; for a
-// gateway also that the quorum answers it, for a console that it knows a leader. Without a health
+// worker also that it takes jobs and hears of a leader, for a node that it leads or hears a leader,
+// for a gateway that the quorum answers it, for a console that it knows a leader. Without a health
 // file the gateway at --address is asked.
 
 import { connectJobs } from "../transport/grpc/client.ts";
@@ -18,6 +19,10 @@ export async function checkHealth(config: Config): Promise<ExitCode> {
   if (note === null) {
     process.stderr.write(`quorumq: ${healthFile} is not kept fresh by anybody\n`);
     return ExitCode.Unreachable;
+  }
+  if (typeof note.problem === "string") {
+    process.stderr.write(`quorumq: ${note.role} ${note.id} takes no work: ${note.problem}\n`);
+    return ExitCode.NoQuorum;
   }
   const port = note.ports["grpc"];
   if (port !== undefined) return askGateway(`127.0.0.1:${port}`);

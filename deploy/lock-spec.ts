@@ -3,7 +3,7 @@
 // Does not own: what the commands do (lock-command.ts, lock-run.ts).
 
 import { Option } from "commander";
-import { asking, natural, output, positive, type Spec, timeout } from "./command-spec.ts";
+import { asking, output, positive, type Spec, seconds, timeout } from "./command-spec.ts";
 
 /** For an option that may be given several times. */
 function gather(value: string, earlier: readonly string[] | undefined): readonly string[] {
@@ -20,7 +20,7 @@ export const LOCK_SPECS: readonly Spec[] = [
         output(),
         timeout(),
         new Option("--key <key>", "only this key"),
-        new Option("--limit <number>", "at most this many").argParser(natural).default(50),
+        new Option("--limit <number>", "at most this many").argParser(positive).default(50),
       ],
     },
     async () => (await import("./lock-command.ts")).listLocks,
@@ -34,11 +34,11 @@ export const LOCK_SPECS: readonly Spec[] = [
         new Option("--key <key>", "the key to hold; several: repeat the option")
           .argParser(gather)
           .makeOptionMandatory(),
-        new Option("--wait <seconds>", "wait in line for so long (default: not at all)").argParser(
-          positive,
+        new Option("--wait <time>", "wait in line for so long (default: not at all)").argParser(
+          seconds,
         ),
-        new Option("--ttl <seconds>", "how long the lock lives without a sign of life")
-          .argParser(positive)
+        new Option("--ttl <time>", "how long the lock lives without a sign of life, in seconds")
+          .argParser(seconds)
           .default(30),
       ],
     },

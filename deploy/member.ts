@@ -52,7 +52,12 @@ export function runMember(config: Config): Promise<ExitCode> {
         onFatal: (cause) =>
           failure.resolve(isNativeError(cause) ? cause : new Error(String(cause))),
       });
-      return { ports: {}, failed: failure.promise, drain: () => node.close() };
+      return {
+        ports: {},
+        failed: failure.promise,
+        problem: () => node.problem(),
+        drain: () => node.close(),
+      };
     },
   });
 }

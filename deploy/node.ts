@@ -8,7 +8,7 @@
 // Does not own: signals and exit codes (process-life.ts), telemetry's start (telemetry/sdk.ts).
 
 import { randomInt } from "node:crypto";
-import { queuedJobs } from "../ledger/ledger.ts";
+import { isDispatchOver, isKnownQueue, queuedJobs } from "../ledger/ledger.ts";
 import { openAmqpClientMailbox } from "../transport/amqp/amqp-client-mailbox.ts";
 import { openAmqpPeerLink } from "../transport/amqp/amqp-peer-link.ts";
 import { Driver, type DriverTiming } from "../transport/driver.ts";
@@ -38,6 +38,8 @@ export interface NodeProcessOptions {
 
 export interface NodeProcess {
   readonly driver: Driver;
+  /** Why it serves nobody now; null: it leads, or hears a leader. */
+  problem(): string | null;
   close(): Promise<void>;
 }
 
@@ -56,6 +58,8 @@ export async function startNode(options: NodeProcessOptions): Promise<NodeProces
   const dispatcher = createDispatcher({
     jobQueue,
     queued: () => queuedJobs(driver.ledger),
+    isOver: (jobId, dispatch) => isDispatchOver(driver.ledger, jobId, dispatch),
+    isKnownQueue: (queue) => isKnownQueue(driver.ledger, queue),
     logger,
   });
   const driver: Driver = new Driver({
@@ -109,6 +113,10 @@ export async function startNode(options: NodeProcessOptions): Promise<NodeProces
   logger.info({ members, incarnation }, "the node runs");
   return {
     driver,
+    problem() {
+      if (driver.status().leader !== null) return null;
+      return "no leader is known: no majority, no RabbitMQ, or it is not added to the cluster yet";
+    },
     async close() {
       await driver.handOver();
       driver.stop();

@@ -18,6 +18,7 @@ import {
   printJson,
   printLine,
   printTable,
+  withDurations,
   wordOf,
 } from "./print.ts";
 
@@ -46,8 +47,9 @@ export function printJob(job: Job, form: Form): void {
     kind: `${job.kind} in queue ${job.queue}`,
     state: colouredState(job.state),
     result: job.result.toString("utf8"),
-    error: job.error === undefined ? "" : `${job.error.code}: ${job.error.message}`,
-    "waits for": job.waitingForLock === "" ? "" : `lock ${job.waitingForLock}`,
+    error: errorText(job.error),
+    "waits for": waitsFor(job),
+    schedule: scheduleLine(job),
     parent: job.parentJobId,
     children: childrenLine(job),
     run: job.run > 1 ? `${job.run}, after ${job.run - 1} that ended without a result` : "",
@@ -70,9 +72,18 @@ export function printJob(job: Job, form: Form): void {
   }
 }
 
+function scheduleLine({ scheduleId, slotTime }: Job): string {
+  if (scheduleId === "") return "";
+  return `${scheduleId}, ${slotTime === undefined ? "by hand" : `slot ${slotTime.toISOString()}`}`;
+}
+
 export function printJobs(jobs: readonly Job[], form: Form): void {
   if (form === "json") {
     printJson(jobs.map(plainJob));
+    return;
+  }
+  if (jobs.length === 0) {
+    process.stderr.write("no jobs\n");
     return;
   }
   printTable(
@@ -94,7 +105,7 @@ export function stateWord(state: JobState): string {
 /** A job as a plain value: what --output json prints. */
 export function plainJob(job: Job): Record<string, unknown> {
   return {
-    ...job,
+    ...withDurations(job),
     state: stateWord(job.state),
     payload: parsed(job.payload),
     result: parsed(job.result),
@@ -106,6 +117,34 @@ export function plainJob(job: Job): Record<string, unknown> {
       outcome: outcomeWord(attempt),
     })),
   };
+}
+
+function errorText(error: Job["error"]): string {
+  if (error === undefined) return "";
+  return error.message === "" ? error.code : `${error.code}: ${error.message}`;
+}
+
+/** Where a job stands that has not ended, in a sentence. */
+export function standingOf(job: Job): string {
+  const { id, queue, attempts, runAt, pendingChildCount } = job;
+  const what = `${id} is ${stateWord(job.state)}`;
+  const waits = waitsFor(job);
+  const last = attempts.at(-1);
+  if (job.state === JobState.JOB_STATE_RUNNING) {
+    return `${what} at ${last?.worker}, since ${last?.startTime?.toISOString()}`;
+  }
+  if (waits !== "") return `${what} and waits for ${waits}`;
+  if (pendingChildCount > 0) return `${what} and waits for ${pendingChildCount} children`;
+  if (job.state === JobState.JOB_STATE_SCHEDULED) return `${what} for ${runAt?.toISOString()}`;
+  return `${what} and waits for a worker of queue ${queue}: does one run?`;
+}
+
+/** What keeps it from starting, as far as the ledger knows: not whether a worker is there. */
+function waitsFor({ waitingForLock, heldBackBy, queue }: Job): string {
+  if (waitingForLock !== "") return `lock ${waitingForLock}`;
+  if (heldBackBy === "queue")
+    return `its queue: \`quorumq queue list\` shows the limits of ${queue}`;
+  return heldBackBy;
 }
 
 /** Those of the run that is on: each has all of its attempts. */
@@ -140,7 +179,7 @@ function attemptLine(attempt: Attempt): string {
   const tookMs = (endTime?.getTime() ?? 0) - (startTime?.getTime() ?? 0);
   const time = startTime === undefined ? "" : `  at ${startTime.toISOString()}`;
   const took = endTime === undefined ? "" : `, ${tookMs} ms`;
-  const why = error === undefined ? "" : `  ${error.code}: ${error.message}`;
+  const why = error === undefined ? "" : `  ${errorText(error)}`;
   const what = `attempt ${number}  ${outcomeWord(attempt)}  by ${worker}, token ${token}`;
   return `${what}${time}${took}${why}`;
 }

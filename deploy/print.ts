@@ -45,6 +45,23 @@ export function printJsonLine(value: unknown): void {
   printLine(JSON.stringify(value));
 }
 
+/**
+ * A message with its durations as proto3 JSON and the HTTP API have them: "1.5s". Not for payloads,
+ * which may look like one.
+ */
+export function withDurations<T extends object>(message: T): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(message).map(([name, value]) => [name, plain(value)]));
+}
+
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Date || value instanceof Uint8Array) return value;
+  const { seconds, nanos } = value as Readonly<Record<string, unknown>>;
+  const isDuration = typeof seconds === "number" && typeof nanos === "number";
+  return isDuration ? `${seconds + nanos / 1e9}s` : withDurations(value);
+}
+
 export function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }

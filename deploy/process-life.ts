@@ -19,6 +19,8 @@ export interface Running {
   readonly ports: Readonly<Record<string, number>>;
   /** Resolves with the reason if the process cannot go on. */
   readonly failed: Promise<Error>;
+  /** Why it does no work now, for the health file; null: it does. Without it: it always does. */
+  problem?(): string | null;
   /** Ends the work in order, at the latest after the grace. */
   drain(graceMs: number): Promise<void>;
 }
@@ -63,8 +65,11 @@ export async function serve(served: Served): Promise<ExitCode> {
     }
     const ready: ReadyMessage = { kind: "ready", ports: running.ports };
     process.send?.(ready);
-    logger.info({ ports: running.ports }, `${role} is ready`);
-    const health = keepHealthFile(served.healthFile, { role, id, ports: running.ports });
+    // A worker takes jobs once it has found the quorum, and says so then.
+    const isUp = role === "worker" ? "has started" : "is ready";
+    logger.info({ ports: running.ports }, `${role} ${isUp}`);
+    const note = { role, id, ports: running.ports };
+    const health = keepHealthFile(served.healthFile, note, () => running.problem?.() ?? null);
     const end = await Promise.race([shutdown.requested, running.failed]);
     if (typeof end !== "string") {
       logger.fatal({ err: end }, `${role} cannot go on`);

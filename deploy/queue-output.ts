@@ -1,13 +1,21 @@
 // How queues look on a terminal, and as JSON for programs.
 
 import type { ListQueuesResponse, Queue } from "../protos/gen/quorumq/v1/job_service.ts";
-import { coloured, type Form, printFields, printJson, printLine, printTable } from "./print.ts";
+import {
+  coloured,
+  type Form,
+  printFields,
+  printJson,
+  printLine,
+  printTable,
+  withDurations,
+} from "./print.ts";
 
 const HEAD = ["QUEUE", "QUEUED", "HELD", "RUNNING", "SCHEDULED", "OLDEST", "LIMITS"];
 
 export function printQueues({ queues, allQueues }: ListQueuesResponse, form: Form): void {
   if (form === "json") {
-    printJson({ queues, allQueues });
+    printJson(withDurations({ queues, allQueues }));
     return;
   }
   const all = allQueues === undefined ? [] : [allQueues];
@@ -17,7 +25,7 @@ export function printQueues({ queues, allQueues }: ListQueuesResponse, form: For
 export function printQueue(queue: Queue | undefined, form: Form): void {
   if (queue === undefined) return;
   if (form === "json") {
-    printJson(queue);
+    printJson(withDurations(queue));
     return;
   }
   printFields({
@@ -33,7 +41,8 @@ export function printQueue(queue: Queue | undefined, form: Form): void {
 
 export function printDrained(queue: string, cancelledCount: number, form: Form): void {
   if (form === "json") printJson({ queue, cancelledCount });
-  else printLine(`${cancelledCount} jobs of ${queue} cancelled`);
+  else
+    printLine(`${cancelledCount} ${cancelledCount === 1 ? "job" : "jobs"} of ${queue} cancelled`);
 }
 
 function rowOf(queue: Queue): readonly string[] {

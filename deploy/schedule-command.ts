@@ -10,7 +10,7 @@ import { durationOf } from "../transport/wire-value.ts";
 import type { Ask, AskCommand } from "./ask.ts";
 import { specOf } from "./client-command.ts";
 import { ExitCode } from "./exit-code.ts";
-import { printDeleted, printSchedule, printSchedules } from "./schedule-output.ts";
+import { printDeleted, printSchedule, printSchedules, printTriggered } from "./schedule-output.ts";
 
 export const SCHEDULE_COMMANDS = {
   create,
@@ -19,6 +19,7 @@ export const SCHEDULE_COMMANDS = {
   delete: remove,
   pause,
   resume,
+  run,
 } as const satisfies Readonly<Record<string, AskCommand>>;
 
 const PAGE_SIZE_MAX = 1_000;
@@ -73,6 +74,18 @@ async function resume({ connection, words, form, timeoutMs }: Ask): Promise<Exit
   const request = { scheduleId: words[0] ?? "" };
   const answer = await connection.jobs.resumeSchedule(request, { timeoutMs: timeoutMs() });
   printSchedule(present(answer.schedule), form);
+  return ExitCode.Ok;
+}
+
+async function run({ connection, words, options, form, timeoutMs }: Ask): Promise<ExitCode> {
+  const request = {
+    scheduleId: words[0] ?? "",
+    idempotencyKey: String(options["key"] ?? ""),
+    allowOverlap: options["beside"] === true,
+  };
+  const answer = await connection.jobs.triggerSchedule(request, { timeoutMs: timeoutMs() });
+  if (answer.deduplicated) process.stderr.write("the key was used before: this is its job\n");
+  printTriggered(answer, form);
   return ExitCode.Ok;
 }
 

@@ -1,19 +1,20 @@
-// The commands about schedules: schedule create, get, list, delete, pause, resume.
+// The commands about schedules: schedule create, get, list, delete, pause, resume, run.
 //
 // Does not own: what the commands do (schedule-command.ts).
 
-import { InvalidArgumentError, Option } from "commander";
-import { asking, natural, output, positive, type Spec, time, timeout } from "./command-spec.ts";
+import { Option } from "commander";
+import {
+  asking,
+  natural,
+  output,
+  positive,
+  type Spec,
+  span,
+  time,
+  timeout,
+} from "./command-spec.ts";
 
-type ScheduleCommand = "create" | "get" | "list" | "delete" | "pause" | "resume";
-
-const UNITS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
+type ScheduleCommand = "create" | "get" | "list" | "delete" | "pause" | "resume" | "run";
 
 function schedule(
   name: ScheduleCommand,
@@ -59,12 +60,8 @@ export const SCHEDULE_SPECS: readonly Spec[] = [
   schedule("delete", "delete <id>", "no more slots; jobs that were made stay"),
   schedule("pause", "pause <id>", "no slots until it is resumed"),
   schedule("resume", "resume <id>", "go on with the next slot from now"),
+  schedule("run", "run <id>", "make a job of it now, beside its slots, and print the job's id", [
+    new Option("--key <key>", "idempotency key: the same key again gives the same job"),
+    new Option("--beside", "even while another job of the schedule has not ended"),
+  ]),
 ];
-
-/** 90s, in ms. */
-function span(text: string): number {
-  const [, number, unit = ""] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
-  const ms = Number(number) * (UNITS[unit] ?? Number.NaN);
-  if (!Number.isFinite(ms)) throw new InvalidArgumentError("not a time such as 90s, 5m or 1h");
-  return Math.round(ms);
-}

@@ -74,6 +74,11 @@ export const SETTINGS = {
     "10000",
     "how long an attempt counts as alive without a sign of life",
   ),
+  blockedMsMax: row(
+    z.coerce.number().int().min(0).max(3_600_000),
+    "60000",
+    "how long a worker whose event loop is blocked keeps its leases; 0: no longer than a lease",
+  ),
   electionTimeoutMs: row(
     z.coerce.number().int().min(100).max(60_000),
     "1000",
@@ -105,7 +110,7 @@ export const SETTINGS = {
     "file that a running process keeps fresh, for `quorumq health` next to it",
   ),
   address: row(
-    z.string().regex(/^(\[[^\]]+\]|[^:/\s]+):\d{1,5}$/, "host:port"),
+    z.string().regex(/^(\[[^\]]+\]|[^:/\s]+):\d{1,5}$/, "must be host:port, as 127.0.0.1:50051"),
     "127.0.0.1:50051",
     "the gateway that client commands talk to",
   ),

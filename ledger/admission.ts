@@ -43,9 +43,9 @@ type From = "arrival" | "lock" | "key" | "queue";
 
 /** Whether a job that becomes queued has to be let in first. */
 export function isGated(ledger: Ledger, queue: QueueRecord, job: JobRecord): boolean {
-  const { isPaused, runningMax } = ledger.allQueues;
+  const { isPaused: isAllPaused, runningMax } = ledger.allQueues;
   // The line of a queue whose limits are gone is let in piece by piece: nobody overtakes it.
-  const isOpen = !queue.isGated && queue.line.size === 0 && !isPaused && runningMax === 0;
+  const isOpen = !queue.isGated && queue.line.size === 0 && !isAllPaused && runningMax === 0;
   return !isOpen || job.concurrencyKeys.length > 0;
 }
 
@@ -63,8 +63,9 @@ export function goOn(turn: Turn, job: JobRecord, from: From): void {
   }
   const key = hasKeys ? "" : shortKeyOf(ledger, job);
   const mustWait = from !== "queue" && (isShort(ledger, queue) || isBehind(queue.line, job));
-  // Only who was woken keeps something put by while it waits.
-  if (key !== "" || (mustWait && from === "arrival")) {
+  // Only who was woken keeps something put by while it waits, and not for the end of a pause.
+  const takesNothing = from === "arrival" || (!hasLocks && isPaused(ledger, queue));
+  if (key !== "" || (mustWait && takesNothing)) {
     stand(turn, job, key === "" ? AT_QUEUE : AT_KEY + key);
     return;
   }
@@ -98,11 +99,15 @@ function putBefore(turn: Turn, job: JobRecord, queue: QueueRecord, from: From): 
   record(turn, job, "unparked");
 }
 
+export function isPaused({ allQueues }: Ledger, queue: QueueRecord): boolean {
+  return queue.isPaused || allQueues.isPaused;
+}
+
 /** Whether no job of the queue can be let in now. */
 export function isShort(ledger: Ledger, queue: QueueRecord): boolean {
   const { allQueues, counters } = ledger;
   const { runningMax, rateCount } = queue.limits;
-  if (queue.isPaused || allQueues.isPaused) return true;
+  if (isPaused(ledger, queue)) return true;
   if (runningMax > 0 && queue.byState.running + queue.claimed >= runningMax) return true;
   const allRunningMax = allQueues.runningMax;
   if (allRunningMax > 0 && counters.byState.running + allQueues.claimed >= allRunningMax) {
@@ -125,8 +130,7 @@ function isFull(ledger: Ledger, queue: QueueRecord): boolean {
   const { allQueues, counters } = ledger;
   const { runningMax, rateCount } = queue.limits;
   return (
-    queue.isPaused ||
-    allQueues.isPaused ||
+    isPaused(ledger, queue) ||
     (runningMax > 0 && queue.byState.running >= runningMax) ||
     (allQueues.runningMax > 0 && counters.byState.running >= allQueues.runningMax) ||
     (rateCount > 0 && startsWithin(queue, ledger.clockMs) >= rateCount)

@@ -4,45 +4,11 @@
 // proposed; applying one reads no clock and no generator. Bytes are transport's
 // (transport/command-codec.ts).
 
-import type {
-  AttemptOutcome,
-  Backoff,
-  ChildFailurePolicy,
-  ConcurrencyKey,
-  FencingToken,
-  JobError,
-} from "./job.ts";
+import type { AttemptOutcome, Backoff, ConcurrencyKey, FencingToken, JobError } from "./job.ts";
+import type { JobSpec } from "./job-spec.ts";
 import type { ScheduleRule, ScheduleTick } from "./schedule.ts";
 
-export interface JobSpec {
-  readonly kind: string;
-  /** "": the queue that the kind was registered with. */
-  readonly queue: string;
-  /** JSON, UTF-8. Empty means null. */
-  readonly payload: Uint8Array;
-  readonly priority: number;
-  /** 0: now. */
-  readonly runAtMs: number;
-  /** 0: the kind's default. */
-  readonly maxAttempts: number;
-  /** null: the kind's default. */
-  readonly backoff: Backoff | null;
-  /** 0: the kind's default. */
-  readonly attemptTimeoutMs: number;
-  /** From acceptance to the end. 0: the kind's default. */
-  readonly totalTimeoutMs: number;
-  /** Empty: what the kind's lock templates give for this payload. */
-  readonly lockKeys: readonly string[];
-  /** Empty: what the kind's concurrency templates give for this payload. */
-  readonly concurrencyKeys: readonly ConcurrencyKey[];
-  /** "": none. */
-  readonly idempotencyKey: string;
-  /** W3C traceparent of the submission, or "". */
-  readonly traceparent: string;
-  /** The place, from 1, of its parent among the command's jobs, before this one. 0: none. */
-  readonly parent: number;
-  readonly onChildFailure: ChildFailurePolicy;
-}
+export type { JobSpec } from "./job-spec.ts";
 
 export interface Kind {
   readonly kind: string;
@@ -181,6 +147,17 @@ export type CommandBody =
       readonly kind: "set-schedule-paused";
       readonly scheduleId: string;
       readonly isPaused: boolean;
+    }
+  /** A job of the schedule now, beside its slots. */
+  | {
+      readonly kind: "trigger-schedule";
+      readonly scheduleId: string;
+      /** The job's. */
+      readonly idempotencyKey: string;
+      /** The job's. */
+      readonly traceparent: string;
+      /** Even while another job of the schedule has not ended. */
+      readonly mayOverlap: boolean;
     }
   /** Slots that the leader's calendar says have come. */
   | { readonly kind: "tick-schedules"; readonly ticks: readonly ScheduleTick[] }

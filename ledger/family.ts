@@ -31,6 +31,20 @@ export function childrenOf(ledger: Ledger, { childJobIds }: JobRecord): readonly
   return children;
 }
 
+/** How many below it have not ended: what a cancellation of it comes to. */
+export function openBelow(ledger: Ledger, job: JobRecord): number {
+  const family = [job];
+  let open = 0;
+  // Grows while it is walked.
+  for (const one of family) {
+    for (const child of childrenOf(ledger, one)) {
+      family.push(child);
+      if (!isTerminal(child.state)) open += 1;
+    }
+  }
+  return open;
+}
+
 /** To be called when the command has been applied. */
 export function settleFamilies(turn: Turn): void {
   // What ends because of it is pushed meanwhile, and has its turn.

@@ -83,6 +83,6 @@ function keepReceipt(ledger: Ledger, job: JobRecord, { token, worker, tried }: R
   ledger.counters.refusedLate += 1;
   const { currentToken } = job;
   const receipt = { token, currentToken, worker, tried, refusedMs: ledger.clockMs };
-  const { length } = job.receipts;
-  job.receipts = [...job.receipts.slice(Math.max(0, length + 1 - ledger.receiptsMax)), receipt];
+  const receipts = [...job.receipts, receipt];
+  job.receipts = receipts.slice(Math.max(0, receipts.length - ledger.receiptsMax));
 }

@@ -42,7 +42,7 @@ export function hash(ledger: Ledger): string {
   for (const schedule of ledger.schedules.values()) digest.fields({ ...schedule });
   addOwners(digest, ledger.holders);
   addOwners(digest, ledger.claims);
-  // In the order in which they will go.
+  // In the order in which their jobs were forgotten.
   digest.number(ledger.keys.forgottenCount);
   for (const forgotten of ledger.keys.forgotten()) addForgotten(digest, forgotten);
   // In its own order: it is the order in which jobs are put before workers.

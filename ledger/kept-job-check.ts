@@ -13,7 +13,7 @@ import { placeOf } from "./job-id.ts";
 import { attemptsUsedIn, type KeptAttempt, type KeptJob } from "./kept-job.ts";
 import { DEADLINE_PASSED, isCutShort } from "./own-error.ts";
 import { LOG_LINES_MAX } from "./progress.ts";
-import type { SnapshotHead } from "./snapshot.ts";
+import type { SnapshotHead } from "./snapshot-head.ts";
 
 export type JobFault =
   | "job-identity"
@@ -92,7 +92,8 @@ function hasTimes(job: KeptJob, { clockMs }: SnapshotHead): boolean {
   return (
     isUpTo(job.createdMs, clockMs) &&
     isUpTo(job.slotMs, job.createdMs) &&
-    (job.slotMs === 0) === (job.scheduleId === "") &&
+    // A job of a schedule without a slot was made by hand.
+    (job.slotMs === 0 || job.scheduleId !== "") &&
     isWhole(job.runAtMs) &&
     isUpTo(job.runStartMs, clockMs) &&
     isUpTo(job.endMs, clockMs) &&

@@ -6,7 +6,7 @@
 
 import { isUpTo, isWhole } from "./kept-job-check.ts";
 import type { LockRecord } from "./lock.ts";
-import type { SnapshotHead } from "./snapshot.ts";
+import type { SnapshotHead } from "./snapshot-head.ts";
 
 /** Its id follows from its number. */
 export type KeptLock = Readonly<Omit<LockRecord, "id">>;

@@ -7,19 +7,23 @@
 
 import { isWhole } from "./kept-job-check.ts";
 import { PENDING_SLOTS_MAX, type Schedule } from "./schedule.ts";
-import type { SnapshotHead } from "./snapshot.ts";
+import type { SnapshotHead } from "./snapshot-head.ts";
 import type { Ledger } from "./state.ts";
 
-export type KeptSchedule = Readonly<Omit<Schedule, "pending">> & {
+export type KeptSchedule = Readonly<Omit<Schedule, "pending" | "pendingTraces">> & {
   readonly pending: readonly number[];
+  /** Of an older snapshot: none. */
+  readonly pendingTraces: readonly string[];
 };
 
 export function keptScheduleOf(schedule: Schedule): KeptSchedule {
-  return { ...schedule, pending: [...schedule.pending] };
+  const { pending, pendingTraces } = schedule;
+  return { ...schedule, pending: [...pending], pendingTraces: [...pendingTraces] };
 }
 
 export function scheduleOf(kept: KeptSchedule): Schedule {
-  return { ...kept, pending: [...kept.pending] };
+  const pendingTraces = kept.pending.map((_, at) => kept.pendingTraces[at] ?? "");
+  return { ...kept, pending: [...kept.pending], pendingTraces };
 }
 
 /** Whether it makes sense behind the kinds and schedules so far, the last of which has a number. */
@@ -52,7 +56,7 @@ function hasTimes(schedule: KeptSchedule, { appliedIndex, clockMs }: SnapshotHea
   const limits = [rule.intervalMs, rule.startMs, rule.endMs, rule.missedAfterMs];
   const moments = [createdMs, number, decidedMs, nextSlotMs, firedSlotMs, schedule.gapCount];
   return (
-    [...counts, ...limits, ...moments].every(isWhole) &&
+    [...counts, ...limits, ...moments, schedule.triggeredCount].every(isWhole) &&
     number <= appliedIndex &&
     createdMs <= Math.min(clockMs, decidedMs) &&
     decidedMs <= Math.max(clockMs, rule.startMs - 1) &&
@@ -63,7 +67,9 @@ function hasTimes(schedule: KeptSchedule, { appliedIndex, clockMs }: SnapshotHea
   );
 }
 
-function hasPending({ pending, rule, firedSlotMs, decidedMs }: KeptSchedule): boolean {
+function hasPending(schedule: KeptSchedule): boolean {
+  const { pending, pendingTraces, rule, firedSlotMs, decidedMs } = schedule;
+  if (pendingTraces.length > pending.length) return false;
   if (pending.length === 0) return true;
   if (rule.overlap !== "queue" || pending.length > PENDING_SLOTS_MAX) return false;
   let lastMs = firedSlotMs;

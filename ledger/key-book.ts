@@ -1,11 +1,13 @@
 // Who owns an idempotency key: a job, or what is left of one that was forgotten.
 //
-// Guarantees: a key has one owner. Keys of forgotten jobs leave in the order in which their jobs
-// were forgotten, which is state: a snapshot keeps it.
+// Guarantees: a key has one owner. Keys of forgotten jobs leave in the order in which their times
+// are over, whatever was forgotten first: a key that is kept for long holds up no other. They are
+// told in the order in which their jobs were forgotten, which is state: a snapshot keeps it.
 // Does not own: what makes a submission the same (dedup.ts), how long keys stay (retention.ts).
 
 import { assert } from "./assert.ts";
 import type { JobPlace } from "./job-id.ts";
+import { LeastFirst } from "./least-first.ts";
 import type { JobRecord } from "./record.ts";
 
 /** All that a repeat of the submission is answered with, and compared with. */
@@ -18,7 +20,7 @@ export interface ForgottenKey extends JobPlace {
   /** The positions of those that stood below it: its children, then theirs. */
   readonly members: readonly number[];
   readonly traceparent: string;
-  /** It is kept at least until then. */
+  /** It is kept until then. */
   readonly untilMs: number;
 }
 
@@ -27,6 +29,7 @@ export type KeyOwner = { readonly job: JobRecord } | { readonly forgotten: Forgo
 export class KeyBook {
   readonly #jobs = new Map<string, JobRecord>();
   readonly #forgotten = new Map<string, ForgottenKey>();
+  readonly #byEnd = new LeastFirst<ForgottenKey>(isOverBefore);
 
   /** "" is nobody's key. */
   ownerOf(key: string): KeyOwner | null {
@@ -62,15 +65,18 @@ export class KeyBook {
   keep(forgotten: ForgottenKey): void {
     assert(!this.has(forgotten.key), "a key has one owner");
     this.#forgotten.set(forgotten.key, forgotten);
+    this.#byEnd.add(forgotten);
   }
 
-  /** The one that was forgotten first. */
-  oldest(): ForgottenKey | undefined {
-    return this.#forgotten.values().next().value;
+  /** The one whose time is over first. */
+  firstOver(): ForgottenKey | undefined {
+    return this.#byEnd.least();
   }
 
-  drop({ key }: ForgottenKey): void {
-    this.#forgotten.delete(key);
+  dropFirstOver(): void {
+    const first = this.#byEnd.least();
+    if (first !== undefined) this.#forgotten.delete(first.key);
+    this.#byEnd.take();
   }
 
   get forgottenCount(): number {
@@ -81,4 +87,11 @@ export class KeyBook {
   forgotten(): Iterable<ForgottenKey> {
     return this.#forgotten.values();
   }
+}
+
+function isOverBefore(one: ForgottenKey, other: ForgottenKey): boolean {
+  if (one.untilMs !== other.untilMs) return one.untilMs < other.untilMs;
+  // No two are of one job.
+  if (one.logIndex !== other.logIndex) return one.logIndex < other.logIndex;
+  return one.position < other.position;
 }

@@ -24,6 +24,7 @@ import { firePendingOfAll, tickSchedules } from "./slots.ts";
 import type { Ledger, Turn } from "./state.ts";
 import { submitJobs } from "./submit.ts";
 import { openTerm, tick } from "./tick.ts";
+import { triggerSchedule } from "./trigger.ts";
 import { WAKES_MAX } from "./wake.ts";
 
 export type { Counts } from "./counts.ts";
@@ -35,6 +36,8 @@ export {
   dueSchedules,
   getJob,
   getSchedule,
+  isDispatchOver,
+  isKnownQueue,
   type JobFilter,
   type JobPage,
   listJobs,
@@ -47,6 +50,7 @@ export {
 export { allQueuesView, type QueueView, queueViews } from "./queue-view.ts";
 export { LedgerRestore, type RestoreFailure, type RestoreFault } from "./restore.ts";
 export { hasToForget } from "./retention.ts";
+export { type ScheduleStanding, scheduleStanding } from "./schedule-standing.ts";
 export { type SnapshotRecord, snapshotRecords } from "./snapshot.ts";
 export { createLedger, type Ledger, type LedgerOptions } from "./state.ts";
 
@@ -123,6 +127,8 @@ function run(turn: Turn, body: CommandBody): Result {
       return deleteSchedule(turn, body.scheduleId);
     case "set-schedule-paused":
       return setSchedulePaused(turn, body);
+    case "trigger-schedule":
+      return triggerSchedule(turn, body);
     case "tick-schedules":
       tickSchedules(turn, body.ticks);
       return { kind: "done" };

@@ -18,6 +18,10 @@ import { plusMs } from "./milliseconds.ts";
 import type { LockChange } from "./result.ts";
 import type { Ledger, Turn } from "./state.ts";
 
+/** Of one tick, some milliseconds of work; and of what is forgotten at a time, always more. */
+export const EXPIRIES_MAX = 2_000;
+const FORGOTTEN_MAX = 2 * EXPIRIES_MAX;
+
 /** It has all its keys, under this entry's index as its token. */
 export function grant(turn: Turn, lock: LockRecord): void {
   const { ledger, index } = turn;
@@ -53,11 +57,14 @@ export function endLock(turn: Turn, lock: LockRecord, end: LockEnd): void {
   recordLock(turn, lock, end);
 }
 
-/** Ends what is overdue. Returns the keys whose lines are to be woken. */
+/**
+ * Ends what is overdue, so much at a time: the rest is due at the next tick. Returns the keys whose
+ * lines are to be woken.
+ */
 export function expireLocks(turn: Turn): readonly string[] {
   const { ledger } = turn;
   const keys: string[] = [];
-  for (;;) {
+  for (let count = 0; count < EXPIRIES_MAX; count += 1) {
     const first = ledger.locksDue.first();
     if (first === null || first.rank > ledger.clockMs) break;
     const lock = first.item;
@@ -76,7 +83,10 @@ export function extendAllLocks(ledger: Ledger): void {
 
 /** What has been over for so long that no copy of its request is on its way. */
 export function forgetLocks(ledger: Ledger): void {
+  let left = FORGOTTEN_MAX;
   for (const lock of ledger.endedLocks) {
+    if (left === 0) return;
+    left -= 1;
     const isOld = plusMs(lock.expiryMs, LOCK_MEMORY_MS) <= ledger.clockMs;
     if (!isOld && ledger.endedLocks.size <= ENDED_LOCKS_MAX) return;
     ledger.endedLocks.delete(lock);

@@ -9,11 +9,11 @@
 // looked at, so none is stranded. A job that has to park again keeps its place. A claim keeps the
 // rest of the line back, so that one release wakes one job and not all; it does not bind jobs that
 // start, and it ends by itself, so that a job whose queue has no workers cannot keep a key from
-// others.
+// others. A job of a paused queue claims nothing: it goes to its queue's line and lets others pass.
 // Does not own: the lines (line.ts), locks outside jobs (lock-command.ts), Redis' copy of the
 // locks (transport/redis).
 
-import { countClaim, goOn, leave } from "./admission.ts";
+import { countClaim, goOn, isPaused, leave } from "./admission.ts";
 import { assert } from "./assert.ts";
 import { indexDue } from "./due.ts";
 import { JobState } from "./job.ts";
@@ -31,6 +31,7 @@ import {
 import { type Contender, isLock } from "./lock.ts";
 import { grant } from "./lock-life.ts";
 import { plusMs } from "./milliseconds.ts";
+import { queueOf } from "./queue.ts";
 import type { JobRecord } from "./record.ts";
 import { indexEnded } from "./retention.ts";
 import type { Ledger, Turn } from "./state.ts";
@@ -92,16 +93,43 @@ export function expireClaim(turn: Turn, job: JobRecord): void {
 /**
  * Something about these keys has changed: whoever is first in line for one and finds all its keys
  * free goes on. A lock is granted, a job unparked. One look at each first is enough: who goes takes
- * its keys from all behind it.
+ * its keys from all behind it. But for jobs of a paused queue, which take nothing.
  */
 export function wakeLine(turn: Turn, keys: Iterable<string>): void {
-  for (const one of firstInLines(turn.ledger, keys)) {
-    if (isTakenFrom(turn.ledger, one.parkedFor, one)) continue;
-    const key = takenKeyOf(turn.ledger, one);
-    if (key === "") go(turn, one);
-    else if (isLock(one)) one.parkedFor = key;
-    else waitFor(turn, one, key);
+  let left: Iterable<string> = keys;
+  for (let isLooking = true; isLooking; ) {
+    const passed: string[] = [];
+    for (const one of firstInLines(turn.ledger, left)) {
+      if (isTakenFrom(turn.ledger, one.parkedFor, one)) continue;
+      const key = takenKeyOf(turn.ledger, one);
+      if (key !== "") waitOn(turn, one, key);
+      else if (isLock(one) || !isPausedFor(turn, one)) go(turn, one);
+      else passed.push(...stepAside(turn, one));
+    }
+    isLooking = passed.length > 0;
+    left = passed;
   }
+}
+
+function waitOn(turn: Turn, one: Contender, key: string): void {
+  if (isLock(one)) one.parkedFor = key;
+  else waitFor(turn, one, key);
+}
+
+/** Those beyond what a command may move are unparked: when their claims end, others step aside. */
+function isPausedFor({ ledger, wakesLeft }: Turn, job: JobRecord): boolean {
+  return wakesLeft > 0 && isPaused(ledger, queueOf(ledger, job));
+}
+
+/**
+ * To the line of its queue, which is paused: it may be for long, and a claim for each of its jobs
+ * would keep the keys from all others. It keeps its place. Returns the keys that are still free.
+ */
+function stepAside(turn: Turn, job: JobRecord): readonly string[] {
+  turn.wakesLeft -= 1;
+  leaveLines(turn.ledger, job);
+  goOn(turn, job, "arrival");
+  return job.lockKeys;
 }
 
 function go(turn: Turn, one: Contender): void {

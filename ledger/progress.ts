@@ -9,7 +9,7 @@
 import type { AttemptReport, CommandBody } from "./command.ts";
 import { fencedOut, isCurrent, liveAttempt, refuseOnce } from "./fencing.ts";
 import { JobState } from "./job.ts";
-import { wholeMs } from "./milliseconds.ts";
+import { plusMs, wholeMs } from "./milliseconds.ts";
 import type { JobRecord } from "./record.ts";
 import type { Fenced, Result } from "./result.ts";
 import type { Ledger, Turn } from "./state.ts";
@@ -62,7 +62,11 @@ function hear(ledger: Ledger, job: JobRecord, report: AttemptReport): void {
     const lines = report.lines.map((text) => ({ attempt: number, timeMs: clockMs, text }));
     job.logLines = [...job.logLines, ...lines].slice(-LOG_LINES_MAX);
   }
-  job.logLineCount += Math.max(wholeMs(report.lineCount), report.lines.length);
+  // Whole also when a worker counts nonsense: a snapshot keeps it.
+  job.logLineCount = plusMs(
+    job.logLineCount,
+    Math.max(wholeMs(report.lineCount), report.lines.length),
+  );
 }
 
 function refuse(ledger: Ledger, job: JobRecord, worker: string, report: AttemptReport): Fenced {

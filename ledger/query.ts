@@ -2,7 +2,7 @@
 //
 // Guarantees: nextDueMs costs a look at each queue that holds jobs back, however many jobs there
 // are; queuedJobs passes over those and no others; a list, newest first, looks at the jobs that
-// match only (job-index.ts).
+// match only (job-index.ts), one of a job's children at the jobs of their entry.
 // The jobs given are the ledger's own: read them at once, the next command may change them.
 
 import { assert } from "./assert.ts";
@@ -11,6 +11,7 @@ import type { Job, JobState } from "./job.ts";
 import { type JobPlace, placeOf } from "./job-id.ts";
 import type { JobRecord } from "./record.ts";
 import type { Schedule } from "./schedule.ts";
+import { type ScheduleCounts, scheduleCounts } from "./schedule-standing.ts";
 import type { Ledger } from "./state.ts";
 import { limitsDueMs } from "./wake.ts";
 
@@ -20,6 +21,10 @@ export interface JobFilter {
   /** "" or undefined matches all; so with queue. */
   readonly kind?: string | undefined;
   readonly queue?: string | undefined;
+  /** Only those that this schedule made. */
+  readonly scheduleId?: string | undefined;
+  /** Only this job's children. */
+  readonly parentJobId?: string | undefined;
   /** Only jobs older than this one; "" or undefined begins with the newest. */
   readonly beforeJobId?: string | undefined;
   readonly limit: number;
@@ -50,19 +55,50 @@ export function listJobs(ledger: Ledger, filter: JobFilter): JobPage {
 }
 
 function* matches(
-  { jobs, index, counters }: Ledger,
-  { state = null, kind = "", queue = "" }: JobFilter,
+  ledger: Ledger,
+  { state = null, kind = "", queue = "", scheduleId = "", parentJobId = "" }: JobFilter,
   before: JobPlace | null,
 ): Generator<JobRecord, void, undefined> {
-  if (state === null && kind === "" && queue === "") {
+  const { jobs, index, counters } = ledger;
+  if (parentJobId !== "") {
+    for (const job of childrenBackwards(ledger, parentJobId, before)) {
+      const isOfSort =
+        (state === null || job.state === state) && (kind === "" || job.kind === kind);
+      const isOfPlace =
+        (queue === "" || job.queue === queue) &&
+        (scheduleId === "" || job.scheduleId === scheduleId);
+      if (isOfSort && isOfPlace) yield job;
+    }
+    return;
+  }
+  if (state === null && kind === "" && queue === "" && scheduleId === "") {
     yield* jobs.backwards(before);
     return;
   }
   const number = before === null ? counters.accepted : jobs.numberAt(before);
-  for (const one of index.newest({ state, kind, queue }, Math.min(number, counters.accepted))) {
+  const sought = { state, kind, queue, scheduleId };
+  for (const one of index.newest(sought, Math.min(number, counters.accepted))) {
     const job = jobs.numbered(one);
     assert(job !== undefined, "what is indexed is there");
     yield job;
+  }
+}
+
+/** A family is of one entry, so it looks at that one's jobs alone; the parent may be forgotten. */
+function* childrenBackwards(
+  { jobs }: Ledger,
+  parentJobId: string,
+  before: JobPlace | null,
+): Generator<JobRecord, void, undefined> {
+  const parent = placeOf(parentJobId);
+  // One that came alone has no children.
+  if (parent === null || parent.position === 0) return;
+  const { logIndex, position } = parent;
+  const behind = { logIndex: logIndex + 1, position: 0 };
+  const isWithin = before !== null && before.logIndex <= logIndex;
+  for (const job of jobs.backwards(isWithin ? before : behind)) {
+    if (job.logIndex < logIndex) return;
+    if (job.parentPosition === position) yield job;
   }
 }
 
@@ -80,6 +116,26 @@ export function nextDueMs(ledger: Ledger): number | null {
 /** What has to be in BullMQ: QUEUED, not parked and not held back, in the order they became so. */
 export function queuedJobs(ledger: Ledger): Iterable<Readonly<Job>> {
   return ledger.queued;
+}
+
+/**
+ * Whether no worker has to be given the job under this dispatch, now or ever again: it was taken
+ * back, or has run. False while it is to start or runs, and of what is later than this ledger. A
+ * worker that was given it before may still start it, when the job waits for a key that is free.
+ */
+export function isDispatchOver(ledger: Ledger, jobId: string, dispatch: number): boolean {
+  const job = ledger.jobs.get(jobId);
+  if (job === undefined) {
+    const place = placeOf(jobId);
+    return place !== null && place.logIndex <= ledger.appliedIndex;
+  }
+  if (job.dispatch !== dispatch) return dispatch < job.dispatch;
+  return job.state !== "running" && !ledger.queued.has(job);
+}
+
+/** Whether a kind was ever registered for this queue, or limits were set for it. */
+export function isKnownQueue(ledger: Ledger, queue: string): boolean {
+  return ledger.queues.has(queue);
 }
 
 export interface SchedulePage {
@@ -112,8 +168,8 @@ export function dueSchedules(ledger: Ledger, nowMs: number, limit: number): read
   return ledger.schedulesDue.upTo(nowMs, limit);
 }
 
-export function counts(ledger: Ledger): Counts {
-  return countsOf(ledger.counters);
+export function counts(ledger: Ledger): Counts & ScheduleCounts {
+  return { ...countsOf(ledger.counters), ...scheduleCounts(ledger) };
 }
 
 export function clockMs(ledger: Ledger): number {

@@ -206,9 +206,9 @@ export class LedgerRestore {
     return job.lockKeys.length === 0 || this.#takeLocks(job) ? null : "lock-owners";
   }
 
-  /** Jobs are made in the order of their slots, one a slot. */
+  /** Jobs are made in the order of their slots, one a slot; those made by hand have none. */
   #takeSlot({ scheduleId, slotMs }: KeptJob): boolean {
-    if (scheduleId === "") return true;
+    if (slotMs === 0) return true;
     if (slotMs <= (this.#lastSlots.get(scheduleId) ?? 0)) return false;
     this.#lastSlots.set(scheduleId, slotMs);
     return true;
@@ -230,7 +230,7 @@ export class LedgerRestore {
     const { parentPosition, childPositions, position } = job;
     if (childPositions.length > 0) this.#parents.push(job);
     if (parentPosition === 0) return true;
-    if (parentPosition >= position) return false;
+    if (!isWhole(parentPosition) || parentPosition >= position) return false;
     const parent = this.#ledger.jobs.get(job.parentJobId);
     if (parent === undefined) return true;
     // Children come in the order of the list, though some may be forgotten.

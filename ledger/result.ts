@@ -6,6 +6,7 @@ import type { FencingToken, Job, JobState } from "./job.ts";
 import type { LockEnd, LockRecord, LockState } from "./lock.ts";
 import type { QueueView } from "./queue-view.ts";
 import type { Schedule } from "./schedule.ts";
+import type { ScheduleStanding } from "./schedule-standing.ts";
 
 export type Result =
   | {
@@ -71,12 +72,17 @@ export type Result =
       readonly untilArrival: number;
     }
   | { readonly kind: "queue-not-found"; readonly queue: string }
-  | { readonly kind: "schedule"; readonly schedule: Readonly<Schedule>; readonly isNew: boolean }
+  | {
+      readonly kind: "schedule";
+      readonly schedule: Readonly<Schedule>;
+      readonly standing: ScheduleStanding;
+      readonly isNew: boolean;
+    }
   | {
       readonly kind: "schedule-refused";
-      /** Another one has the id, or there are as many as there may be. */
-      readonly reason: "id-taken" | "too-many";
-      /** The id, or how many there may be. */
+      /** Another one has the id, there are as many as there may be, or a job of it is open. */
+      readonly reason: "id-taken" | "too-many" | "busy";
+      /** The id, how many there may be, or the job. */
       readonly value: string;
     }
   | { readonly kind: "schedule-deleted"; readonly hasExisted: boolean }

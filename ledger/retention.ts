@@ -40,23 +40,25 @@ export function indexEnded(ledger: Ledger, job: JobRecord): void {
 
 export function forgetJobs({ ledger }: Turn, command: ForgetJobs): void {
   const limit = Math.min(wholeMs(command.limit), LIMIT_MAX);
-  for (let count = 0; count < limit; count += 1) {
+  for (let work = 0; work < limit; ) {
     const job = firstToForget(ledger, command);
     if (job === null) break;
-    forget(ledger, job, wholeMs(command.keyMs));
+    work += forget(ledger, job, wholeMs(command.keyMs));
   }
   for (let count = 0; count < limit; count += 1) {
-    const oldest = ledger.keys.oldest();
-    if (oldest === undefined || oldest.untilMs > ledger.clockMs) break;
-    ledger.keys.drop(oldest);
+    if (!isKeyOver(ledger)) break;
+    ledger.keys.dropFirstOver();
   }
 }
 
 /** Whether such a command would do anything now. One look, however many jobs there are. */
 export function hasToForget(ledger: Ledger, rule: Rule): boolean {
-  const oldest = ledger.keys.oldest();
-  const isKeyOver = oldest !== undefined && oldest.untilMs <= ledger.clockMs;
-  return isKeyOver || firstToForget(ledger, rule) !== null;
+  return isKeyOver(ledger) || firstToForget(ledger, rule) !== null;
+}
+
+function isKeyOver({ keys, clockMs }: Ledger): boolean {
+  const first = keys.firstOver();
+  return first !== undefined && first.untilMs <= clockMs;
 }
 
 function firstToForget(ledger: Ledger, rule: Rule): JobRecord | null {
@@ -67,9 +69,13 @@ function firstToForget(ledger: Ledger, rule: Rule): JobRecord | null {
   return isTooOld || isTooMany ? first.item : null;
 }
 
-function forget(ledger: Ledger, job: JobRecord, keyMs: number): void {
+/** How many jobs it looked at: those below it are of its work, though they stay. */
+function forget(ledger: Ledger, job: JobRecord, keyMs: number): number {
   assert(isForgettable(ledger, job), `${job.id} has ended for good`);
-  const family = familyBelow(ledger, job);
+  const untilMs = plusMs(job.endMs, keyMs);
+  const keepsKey = job.idempotencyKey !== "" && untilMs > ledger.clockMs;
+  // Before it is gone, and only if it is needed: it is of the whole family.
+  const family = keepsKey ? familyBelow(ledger, job) : [job];
   ledger.ended.remove(job);
   ledger.keys.remove(job);
   ledger.jobs.remove(job);
@@ -79,8 +85,13 @@ function forget(ledger: Ledger, job: JobRecord, keyMs: number): void {
   ledger.counters.forgotten += 1;
   // They have nobody any more who needs them.
   for (const child of childrenOf(ledger, job)) indexEnded(ledger, child);
-  const untilMs = plusMs(job.endMs, keyMs);
-  if (job.idempotencyKey === "" || untilMs <= ledger.clockMs) return;
+  if (keepsKey) keepKey(ledger, family, untilMs);
+  return Math.max(family.length, 1 + job.childPositions.length);
+}
+
+function keepKey(ledger: Ledger, family: readonly JobRecord[], untilMs: number): void {
+  const [job] = family;
+  if (job === undefined) return;
   ledger.keys.keep({
     key: job.idempotencyKey,
     logIndex: job.logIndex,

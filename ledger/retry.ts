@@ -32,7 +32,7 @@ export function retryJob(
   if (wasRetriedBy(job, requestId)) return { kind: "retried", job };
   const { state } = job;
   if (state === JobState.Succeeded || !isTerminal(state)) return { kind: "retry-refused", state };
-  rerun(turn, job, requestId);
+  rerun(turn, job, requestId, () => false);
   return { kind: "retried", job };
 }
 
@@ -41,7 +41,8 @@ export function retryJobs(
   { filter, requestId, fromNumber, retriesMax }: Extract<CommandBody, { kind: "retry-jobs" }>,
 ): Result {
   const { jobs } = turn.ledger;
-  const most = Math.min(wholeMs(retriesMax), RETRIES_MAX);
+  // At least one: a caller that asks for the rest has to get on.
+  const most = Math.min(Math.max(1, wholeMs(retriesMax)), RETRIES_MAX);
   let [looks, retriedCount] = [0, 0];
   for (const job of jobs.from(wholeMs(fromNumber))) {
     if (looks === LOOKS_MAX || retriedCount >= most) {
@@ -49,10 +50,12 @@ export function retryJobs(
     }
     looks += 1;
     if (wasRetriedBy(job, requestId)) {
-      // By an earlier copy of this command: told again, done once.
+      // With its parent, or by an earlier copy of this command: told again, done once.
       retriedCount += 1;
     } else if (isMatch(job, filter)) {
-      retriedCount += rerun(turn, job, requestId);
+      const begun = rerun(turn, job, requestId, (child) => isMatch(child, filter));
+      // Whoever it took along comes later, and is known by the request's name if it has one.
+      retriedCount += requestId === "" ? begun : 1;
     }
   }
   return { kind: "retried-jobs", retriedCount, nextNumber: 0 };
@@ -74,15 +77,20 @@ function isMatch(job: JobRecord, filter: RetryFilter): boolean {
   );
 }
 
-/** How many runs were begun. */
-function rerun(turn: Turn, job: JobRecord, retryId: string): number {
+/** How many runs were begun; `isAsked` says of its children which are asked for with it. */
+function rerun(
+  turn: Turn,
+  job: JobRecord,
+  retryId: string,
+  isAsked: (child: JobRecord) => boolean,
+): number {
   const { ledger } = turn;
   const { clockMs } = ledger;
   const { state, error, endMs } = job;
   assert(state === "failed" || state === "cancelled", `I17: ${job.id} may be retried`);
   assert(error !== null, `I16: ${job.id} ended without a result for a reason`);
   // First, so that it is known what the job has to wait for.
-  const begun = job.onChildFailure === "fail-parent" ? rerunChildren(turn, job, retryId) : 0;
+  const begun = rerunChildren(turn, job, retryId, isAsked);
   job.earlierRuns = [...job.earlierRuns, { state, error, endMs, retryId }];
   job.error = null;
   job.endMs = 0;
@@ -97,12 +105,23 @@ function rerun(turn: Turn, job: JobRecord, retryId: string): number {
   return begun + 1;
 }
 
-/** A parent that needs the results of all its children cannot run without theirs. */
-function rerunChildren(turn: Turn, parent: JobRecord, retryId: string): number {
+/**
+ * A parent that needs the results of all its children cannot run without theirs. Any other one runs
+ * without them, but not before those that are retried together with it.
+ */
+function rerunChildren(
+  turn: Turn,
+  parent: JobRecord,
+  retryId: string,
+  isAsked: (child: JobRecord) => boolean,
+): number {
+  const needsAll = parent.onChildFailure === "fail-parent";
   let begun = 0;
   for (const child of childrenOf(turn.ledger, parent)) {
-    const isToRerun = child.state === JobState.Failed || child.state === JobState.Cancelled;
-    if (isToRerun) begun += rerun(turn, child, retryId);
+    const hasNoResult = child.state === JobState.Failed || child.state === JobState.Cancelled;
+    if (hasNoResult && (needsAll || isAsked(child))) {
+      begun += rerun(turn, child, retryId, isAsked);
+    }
   }
   return begun;
 }

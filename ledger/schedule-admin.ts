@@ -10,8 +10,9 @@ import { wholeMs } from "./milliseconds.ts";
 import type { Result } from "./result.ts";
 import { isSameValue } from "./same-value.ts";
 import { SCHEDULES_MAX, type Schedule, type ScheduleRule } from "./schedule.ts";
+import { scheduleStanding } from "./schedule-standing.ts";
 import { firePending, indexSchedule } from "./slots.ts";
-import type { Turn } from "./state.ts";
+import type { Ledger, Turn } from "./state.ts";
 import { refusalOfSlot } from "./submit.ts";
 
 type CreateSchedule = Extract<CommandBody, { kind: "create-schedule" }>;
@@ -26,7 +27,7 @@ export function createSchedule(turn: Turn, create: CreateSchedule): Result {
   if (id === "") return { kind: "schedule-refused", reason: "id-taken", value: id };
   if (known !== undefined) {
     const isRepeat = isSameValue(known.rule, rule) && isSameValue(known.job, job);
-    if (isRepeat) return { kind: "schedule", schedule: known, isNew: false };
+    if (isRepeat) return stands(ledger, known, false);
     return { kind: "schedule-refused", reason: "id-taken", value: id };
   }
   const refused = refusalOfSlot(turn, job);
@@ -40,23 +41,26 @@ export function createSchedule(turn: Turn, create: CreateSchedule): Result {
     job,
     createdMs: ledger.clockMs,
     number: index,
+    traceparent: create.job.traceparent,
     isPaused: false,
     // A slot at the start itself counts; one at the moment of the creation does not.
     decidedMs: Math.max(ledger.clockMs, rule.startMs - 1),
     nextSlotMs: 0,
     isOver: false,
     pending: [],
+    pendingTraces: [],
     firedSlotMs: 0,
     firedJobId: "",
     firedCount: 0,
     skippedCount: 0,
     missedCount: 0,
     refusedCount: 0,
+    triggeredCount: 0,
     gapCount: 0,
   };
   ledger.schedules.set(id, schedule);
   indexSchedule(ledger, schedule);
-  return { kind: "schedule", schedule, isNew: true };
+  return stands(ledger, schedule, true);
 }
 
 export function setSchedulePaused(
@@ -74,7 +78,7 @@ export function setSchedulePaused(
     indexSchedule(ledger, schedule);
     firePending(turn, schedule);
   }
-  return { kind: "schedule", schedule, isNew: false };
+  return stands(ledger, schedule, false);
 }
 
 export function deleteSchedule({ ledger }: Turn, scheduleId: string): Result {
@@ -84,6 +88,10 @@ export function deleteSchedule({ ledger }: Turn, scheduleId: string): Result {
     ledger.schedulesDue.remove(schedule);
   }
   return { kind: "schedule-deleted", hasExisted: schedule !== undefined };
+}
+
+function stands(ledger: Ledger, schedule: Schedule, isNew: boolean): Result {
+  return { kind: "schedule", schedule, standing: scheduleStanding(ledger, schedule), isNew };
 }
 
 function normalRule(rule: ScheduleRule): ScheduleRule {
@@ -102,7 +110,8 @@ function normalRule(rule: ScheduleRule): ScheduleRule {
 
 /**
  * What the slot gives is not the template's: neither a key, since the slot is one, nor a time. The
- * trace of whoever created the schedule is not that of its jobs, which would never end.
+ * trace of whoever created the schedule is not that of its jobs, which would never end: theirs
+ * point to it.
  */
 function templateOf(job: JobSpec): JobSpec {
   const payload = new Uint8Array(job.payload);

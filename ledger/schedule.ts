@@ -6,7 +6,7 @@
 // Does not own: the calendar. Which moments a rule names is computed by the leader and stands in
 // its entries (transport/calendar.ts), so that replicas need not agree on time zones.
 
-import type { JobSpec } from "./command.ts";
+import type { JobSpec } from "./job-spec.ts";
 
 /** What becomes of a slot while a job of the schedule has not ended. */
 export type OverlapPolicy = "skip" | "queue" | "allow";
@@ -39,6 +39,8 @@ export interface Schedule {
   readonly createdMs: number;
   /** The entry that created it: schedules are in this order. */
   readonly number: number;
+  /** W3C traceparent of its creation, or "": the traces of its slots point to it. */
+  readonly traceparent: string;
   isPaused: boolean;
   /** All slots up to here are decided. */
   decidedMs: number;
@@ -48,6 +50,8 @@ export interface Schedule {
   isOver: boolean;
   /** Slots that wait for the job before theirs to end, rising. Only with "queue". */
   pending: number[];
+  /** The traceparent of each of them, or "". */
+  pendingTraces: string[];
   /** The last slot that got a job, and that job. */
   firedSlotMs: number;
   firedJobId: string;
@@ -59,6 +63,8 @@ export interface Schedule {
   missedCount: number;
   /** Slots whose job the ledger refused, as it would have refused a submission. */
   refusedCount: number;
+  /** Jobs that were made by hand, beside the slots. */
+  triggeredCount: number;
   /** Outages so long that some of their slots were passed over, uncounted. */
   gapCount: number;
 }
@@ -71,6 +77,8 @@ export interface ScheduleTick {
   readonly decidedMs: number;
   /** Rising, none in the future. */
   readonly slots: readonly number[];
+  /** The traceparent for the job of each slot, in their order; what is missing is none. */
+  readonly traceparents: readonly string[];
   /** 0: none is left. */
   readonly nextSlotMs: number;
   /** There were more than `slots` could hold: those before the last one were passed over. */

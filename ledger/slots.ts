@@ -25,7 +25,7 @@ export function tickSchedules(turn: Turn, ticks: readonly ScheduleTick[]): void 
     for (const [at, slotMs] of slots.entries()) {
       const followingMs = slots[at + 1] ?? nextSlotMs;
       if (isDropped(schedule, slotMs, followingMs, clockMs)) schedule.missedCount += 1;
-      else take(turn, schedule, slotMs);
+      else take(turn, schedule, slotMs, tick.traceparents[at] ?? "");
     }
     schedule.decidedMs = slots.at(-1) ?? schedule.decidedMs;
     schedule.nextSlotMs = nextSlotMs;
@@ -62,16 +62,22 @@ function isDropped(
   return missed === "skip" || (followingMs !== 0 && isMissed(followingMs));
 }
 
-function take(turn: Turn, schedule: Schedule, slotMs: number): void {
-  const { id, rule, pending } = schedule;
+function take(turn: Turn, schedule: Schedule, slotMs: number, traceparent: string): void {
+  const { id, rule, pending, pendingTraces } = schedule;
   const isFree = pending.length === 0 && !turn.ledger.openSlots.has(id);
-  if (isFree || rule.overlap === "allow") fire(turn, schedule, slotMs);
-  else if (rule.overlap === "queue" && pending.length < PENDING_SLOTS_MAX) pending.push(slotMs);
-  else schedule.skippedCount += 1;
+  if (isFree || rule.overlap === "allow") {
+    fire(turn, schedule, slotMs, traceparent);
+  } else if (rule.overlap === "queue" && pending.length < PENDING_SLOTS_MAX) {
+    pending.push(slotMs);
+    pendingTraces.push(traceparent);
+  } else {
+    schedule.skippedCount += 1;
+  }
 }
 
-function fire(turn: Turn, schedule: Schedule, slotMs: number): void {
-  const job = submitSlot(turn, schedule.job, { scheduleId: schedule.id, slotMs });
+function fire(turn: Turn, schedule: Schedule, slotMs: number, traceparent: string): void {
+  const slot = { scheduleId: schedule.id, slotMs };
+  const job = submitSlot(turn, { ...schedule.job, traceparent }, slot);
   if (job === null) {
     schedule.refusedCount += 1;
     return;
@@ -86,7 +92,7 @@ export function firePending(turn: Turn, schedule: Schedule): void {
   while (!schedule.isPaused && !turn.ledger.openSlots.has(schedule.id)) {
     const slotMs = schedule.pending.shift();
     if (slotMs === undefined) return;
-    fire(turn, schedule, slotMs);
+    fire(turn, schedule, slotMs, schedule.pendingTraces.shift() ?? "");
   }
 }
 

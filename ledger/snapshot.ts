@@ -13,13 +13,16 @@
 
 import { assert } from "./assert.ts";
 import type { Kind } from "./command.ts";
-import { type Counts, countsOf } from "./counts.ts";
+import { countsOf } from "./counts.ts";
 import { type KeptJob, keptOf } from "./kept-job.ts";
 import { type KeptLock, keptLockOf } from "./kept-lock.ts";
 import { type KeptSchedule, keptScheduleOf } from "./kept-schedule.ts";
 import type { ForgottenKey } from "./key-book.ts";
 import type { QueueLimits, QueueRecord } from "./queue.ts";
+import type { SnapshotHead } from "./snapshot-head.ts";
 import type { Ledger, RegisteredKind } from "./state.ts";
+
+export type { SnapshotHead } from "./snapshot-head.ts";
 
 export type SnapshotRecord =
   | SnapshotHead
@@ -30,36 +33,6 @@ export type SnapshotRecord =
   | SnapshotQueue
   | SnapshotLock
   | SnapshotForgottenKey;
-
-export interface SnapshotHead {
-  readonly kind: "head";
-  readonly appliedIndex: number;
-  readonly clockMs: number;
-  readonly termOpenedMs: number;
-  readonly lastPlace: number;
-  readonly receiptsMax: number;
-  /** How many kinds, and how many queues, follow. */
-  readonly kindCount: number;
-  readonly queueCount: number;
-  readonly lastArrival: number;
-  /** Of all queues together. */
-  readonly isPaused: boolean;
-  readonly runningMax: number;
-  /** Concurrency keys whose line was not looked at to the end, by code units. */
-  readonly keysDue: readonly string[];
-  /** How many schedules follow. */
-  readonly scheduleCount: number;
-  /** How many locks follow. */
-  readonly lockCount: number;
-  /** How many keys of forgotten jobs follow. */
-  readonly forgottenKeyCount: number;
-  /**
-   * As many jobs follow as were accepted and not forgotten. The states' counts are those of the
-   * jobs; so are others, if none was forgotten, but for those of
-   * COUNTED_ONLY.
-   */
-  readonly counts: Counts;
-}
 
 export interface SnapshotKind {
   readonly kind: "kind";
@@ -100,7 +73,7 @@ export interface SnapshotLock {
 /** What was counted and is told by nothing that is kept. */
 export const COUNTED_ONLY = ["deduplicated", "locksGranted", "locksExpired"] as const;
 
-/** The next one in the order in which they will go. */
+/** The next one in the order in which their jobs were forgotten. */
 export interface SnapshotForgottenKey {
   readonly kind: "forgotten-key";
   readonly forgotten: ForgottenKey;

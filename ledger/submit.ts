@@ -92,6 +92,34 @@ export function submitSlot(turn: Turn, spec: JobSpec, slot: Slot): JobRecord | n
   return job;
 }
 
+/** A schedule's job that is for no slot; null: it would be a new one, and there may be none. */
+export function submitByHand(
+  turn: Turn,
+  spec: JobSpec,
+  scheduleId: string,
+  mayBeNew: boolean,
+): Result | null {
+  const { jobs, counters } = turn.ledger;
+  const decision = decide(turn, batchOf([spec]), spec, 0);
+  if (decision.kind === "submit-refused") return { ...decision, position: 0 };
+  if (decision.kind === "repeat") {
+    const jobId = jobIdOf(decision.first);
+    const isOther = (jobs.get(jobId)?.scheduleId ?? scheduleId) !== scheduleId;
+    const reused = refusal("idempotency-key-reused", spec.idempotencyKey, jobId);
+    if (isOther) return { ...reused, position: 0 };
+    counters.deduplicated += 1;
+  } else {
+    if (!mayBeNew) return null;
+    decision.job.scheduleId = scheduleId;
+    accept(turn, decision.job);
+  }
+  const deduplicated = decision.kind === "repeat";
+  const first = decision.kind === "repeat" ? decision.first : decision.job;
+  const { logIndex, traceparent } = first;
+  const answer = { jobId: jobIdOf(first), logIndex, deduplicated, traceparent };
+  return { kind: "submitted", jobs: [answer] };
+}
+
 /** What a job of such a schedule would be refused for now; null: nothing. */
 export function refusalOfSlot(turn: Turn, spec: JobSpec): Refused | null {
   const decision = decide(turn, batchOf([spec]), spec, 0);

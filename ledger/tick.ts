@@ -3,7 +3,8 @@
 // Guarantees: only a tick does this, so a lease that has run out by the clock still counts until
 // one is committed; a new leader's first command gives each live attempt a whole lease and ends
 // nothing, since workers could not renew while there was no leader. Jobs are taken in the order of
-// their due times. Lines of limits that time, or a wake cut short, lets go on are looked at last.
+// their due times, so many a tick: the others are due at the next one, which comes at once. Lines
+// of limits that time, or a wake cut short, lets go on are looked at last.
 // Does not own: when a tick is proposed (the driver, by nextDueMs).
 
 import { extendLease } from "./attempt.ts";
@@ -20,13 +21,16 @@ import type { JobRecord } from "./record.ts";
 import type { Turn } from "./state.ts";
 import { wakeDue } from "./wake.ts";
 
+/** Of one tick: some milliseconds of work, also when a million jobs are due at midnight. */
+export const TICK_JOBS_MAX = 1_000;
+
 export function tick(turn: Turn): void {
   const { ledger } = turn;
   // First, so that no key is put by for a request whose caller is gone.
   wakeLine(turn, expireLocks(turn));
   // All are taken before the first is changed: a job falls due once a tick, whatever follows.
   const jobsDue: JobRecord[] = [];
-  for (;;) {
+  while (jobsDue.length < TICK_JOBS_MAX) {
     const first = ledger.due.first();
     if (first === null || first.rank > ledger.clockMs) break;
     ledger.due.remove(first.item);

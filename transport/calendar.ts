@@ -9,11 +9,13 @@
 // Does not own: who computes slots (due-ticks.ts, on the leader; the gateway, to show the next).
 
 import { Cron } from "croner";
-import type { Schedule } from "../ledger/schedule.ts";
+import type { Schedule, ScheduleRule } from "../ledger/schedule.ts";
 import { CRON_LENGTH_MAX, PARSED_CRONS_MAX, TIME_MS_MAX } from "./limit.ts";
 
 /** What of a schedule says when its slots are. */
-export type Timing = Pick<Schedule, "rule" | "createdMs">;
+export interface Timing extends Pick<Schedule, "createdMs"> {
+  readonly rule: Pick<ScheduleRule, "cron" | "timeZone" | "intervalMs" | "startMs" | "endMs">;
+}
 
 /** Five or six fields of what crons are written with, or a name. "?" means too many things. */
 const CRON = /^(@[a-z]+|[0-9A-Za-z*,/#+-]+( +[0-9A-Za-z*,/#+-]+){4,5})$/;
@@ -77,10 +79,12 @@ function nextOfCron({ rule }: Timing, afterMs: number): number | null {
 }
 
 function cronOf(text: string, timezone: string): Cron | null {
+  // Not kept: whoever asks could fill the memory with texts of any length.
+  if (text.length > CRON_LENGTH_MAX || !CRON.test(text)) return null;
   const key = `${text}\n${timezone}`;
   const known = parsed.get(key);
   if (known !== undefined) return known;
-  const cron = text.length <= CRON_LENGTH_MAX && CRON.test(text) ? parse(text, timezone) : null;
+  const cron = parse(text, timezone);
   if (parsed.size >= PARSED_CRONS_MAX) parsed.clear();
   parsed.set(key, cron);
   return cron;

@@ -58,6 +58,7 @@ export class ClientCalls {
   readonly #open = new Map<number, ClientCall>();
   #waiting = new Map<number, ClientCall>();
   #isOutOfOrder = false;
+  #bytes = 0;
   #lastId = 0;
 
   /** `reason`: why a call that never left could not. */
@@ -67,6 +68,11 @@ export class ClientCalls {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Of all open calls, encoded. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get waitingCount(): number {
@@ -96,6 +102,7 @@ export class ClientCalls {
       },
     };
     this.#open.set(id, call);
+    this.#bytes += call.bytes.byteLength;
     this.#waiting.set(id, call);
   }
 
@@ -159,6 +166,7 @@ export class ClientCalls {
     const call = this.#open.get(id);
     if (call === undefined) return;
     this.#open.delete(id);
+    this.#bytes -= call.bytes.byteLength;
     this.#waiting.delete(id);
     call.stop();
     call.ended(end);

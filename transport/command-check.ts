@@ -124,6 +124,12 @@ function faultOf(body: CommandBody): Fault {
       return (
         nameFault("schedule_id", body.scheduleId) || ruleFault(body.rule) || specFault(body.job)
       );
+    case "trigger-schedule":
+      return (
+        keyFault("schedule_id", body.scheduleId) ||
+        keyFault("idempotency_key", body.idempotencyKey) ||
+        textFault("traceparent", body.traceparent, TRACEPARENT_LENGTH_MAX)
+      );
     case "delete-schedule":
     case "set-schedule-paused":
       return keyFault("schedule_id", body.scheduleId);

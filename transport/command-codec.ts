@@ -115,6 +115,8 @@ export function commandFromWire(wire: WireCommand): CommandBody {
       return { kind: "delete-schedule", scheduleId: command.value.scheduleId };
     case "setSchedulePaused":
       return { kind: "set-schedule-paused", ...command.value };
+    case "triggerSchedule":
+      return { kind: "trigger-schedule", ...command.value };
     case "tickSchedules":
       return { kind: "tick-schedules", ticks: command.value.ticks };
     case "checkpoint":
@@ -177,6 +179,10 @@ function oneofOf(body: CommandBody): WireCommand["command"] {
     case "set-schedule-paused": {
       const { scheduleId, isPaused } = body;
       return { $case: "setSchedulePaused", value: { scheduleId, isPaused } };
+    }
+    case "trigger-schedule": {
+      const { kind: _, ...value } = body;
+      return { $case: "triggerSchedule", value };
     }
     case "tick-schedules":
       return { $case: "tickSchedules", value: { ticks: body.ticks.map(tickToLog) } };

@@ -368,7 +368,7 @@ export class Driver implements PeerLinkListener, ClientMailboxListener {
     this.#calls.applied(index, term, result);
     if (body === null) this.#members.applied(index);
     this.#tell(applied);
-    if (body !== null) this.#ticker.applied(body.kind);
+    if (body !== null) this.#ticker.applied(this.ledger, body, applied.changes);
     if (body?.kind === "checkpoint") this.#members.checkpointApplied(index, term);
     // Our own term's first command: all that was committed before is applied now.
     if (body?.kind === "open-term" && term === this.#term) {

@@ -3,7 +3,8 @@
 // Guarantees: looks back to the last slot that is decided, however long ago that was; slots rise,
 // none is in the future. What one entry says is bounded in schedules and slots: what is left over
 // comes with the next one. Of more slots than one schedule may have in an entry it names the oldest
-// and the last, and says that it left some out.
+// and the last, and says that it left some out. However many rules cannot be read, the others have
+// their slots.
 // Does not own: when this is asked (ledger-ticker.ts), what becomes of a slot (ledger/slots.ts).
 
 import { dueSchedules, type Ledger } from "../ledger/ledger.ts";
@@ -11,16 +12,21 @@ import { type Schedule, type ScheduleTick, TICK_SLOTS_MAX } from "../ledger/sche
 import { lastSlotMs, nextSlotMs } from "./calendar.ts";
 import { TICKED_SCHEDULES_MAX } from "./limit.ts";
 
-/** Empty: nothing is due. `unreadable` is told of schedules whose rule this node cannot read. */
+/**
+ * Empty: nothing is due. `unreadable` is told of schedules whose rule this node cannot read; those
+ * stay due, so that as many more are looked at as it was told of before.
+ */
 export function dueTicks(
   ledger: Ledger,
   nowMs: number,
   unreadable: (scheduleId: string) => void,
+  unreadableCount = 0,
 ): readonly ScheduleTick[] {
   const ticks: ScheduleTick[] = [];
   let slotCount = 0;
-  for (const schedule of dueSchedules(ledger, nowMs, TICKED_SCHEDULES_MAX)) {
-    if (slotCount >= TICK_SLOTS_MAX) break;
+  const looksMax = TICKED_SCHEDULES_MAX + unreadableCount;
+  for (const schedule of dueSchedules(ledger, nowMs, looksMax)) {
+    if (slotCount >= TICK_SLOTS_MAX || ticks.length >= TICKED_SCHEDULES_MAX) break;
     const tick = tickOf(schedule, nowMs);
     if (tick === null) {
       unreadable(schedule.id);
@@ -48,5 +54,5 @@ function tickOf(schedule: Schedule, nowMs: number): ScheduleTick | null {
     nextMs = nextSlotMs(schedule, nextMs);
   }
   if (nextMs === null) return null;
-  return { scheduleId, number, decidedMs, slots, nextSlotMs: nextMs, hasGap };
+  return { scheduleId, number, decidedMs, slots, traceparents: [], nextSlotMs: nextMs, hasGap };
 }

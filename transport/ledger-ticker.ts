@@ -8,6 +8,7 @@
 
 import type { CommandBody } from "../ledger/command.ts";
 import { type Ledger, nextDueMs } from "../ledger/ledger.ts";
+import type { Change } from "../ledger/result.ts";
 import type { RequestId } from "../raft/input.ts";
 import type { LeaderClock } from "./leader-clock.ts";
 import { type Retention, RetentionKeeper } from "./retention-keeper.ts";
@@ -36,10 +37,10 @@ export class LedgerTicker {
 
   constructor(options: LedgerTickerOptions) {
     this.#options = options;
-    const { retention, propose, clock, logger } = options;
+    const { nodeName, retention, propose, clock, logger } = options;
     const nowMs = (): number => clock.nowMs();
     this.#keeper = retention ? new RetentionKeeper({ retention, propose, nowMs }) : null;
-    this.#schedules = new ScheduleKeeper({ propose, nowMs, logger });
+    this.#schedules = new ScheduleKeeper({ nodeName, propose, nowMs, logger });
   }
 
   /** This node is the leader of a new term. */
@@ -82,10 +83,10 @@ export class LedgerTicker {
     this.#mustOpenTerm = true;
   }
 
-  /** A command was applied, of whoever proposed it. */
-  applied(kind: CommandBody["kind"]): void {
-    if (kind === "tick") this.#openId = null;
-    if (kind === "forget-jobs") this.#keeper?.ended();
-    if (kind === "tick-schedules") this.#schedules.ended();
+  /** A command was applied to the ledger, of whoever proposed it. */
+  applied(ledger: Ledger, body: CommandBody, changes: readonly Change[]): void {
+    if (body.kind === "tick") this.#openId = null;
+    if (body.kind === "forget-jobs") this.#keeper?.ended();
+    if (body.kind === "tick-schedules") this.#schedules.ended(ledger, body.ticks, changes);
   }
 }

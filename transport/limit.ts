@@ -45,6 +45,7 @@ export const MEMBERS_MAX = 64;
 export const STRANGERS_MAX = 64;
 /** Calls of one client that have no answer yet. */
 export const CLIENT_CALLS_MAX = 20_000;
+export const CLIENT_CALLS_BYTES_MAX = 256 * 1024 * 1024;
 /** Calls in one ClientRequest. */
 export const CLIENT_BATCH_CALLS_MAX = 512;
 export const CLIENT_BATCH_BYTES_MAX = 1024 * 1024;
@@ -127,6 +128,8 @@ export const GATEWAY_WAITS_MAX = 20_000;
 export const GATEWAY_LOCK_WAITS_MAX = 10_000;
 /** Callers of one gateway that read the log: each asks the leader four times a second. */
 export const GATEWAY_TAILS_MAX = 64;
+/** Of the items of one stream: beyond, the stream is read no further until answers have left. */
+export const SUBMIT_STREAM_INFLIGHT_BYTES_MAX = 8 * 1024 * 1024;
 /** Items of one SubmitJobs stream, and greetings of one SayHelloBidiStream, on their way. */
 export const SUBMIT_STREAM_INFLIGHT_MAX = 1_024;
 export const GREETER_STREAM_INFLIGHT_MAX = 64;
@@ -151,8 +154,10 @@ export const TICKED_SCHEDULES_MAX = 64;
 export const PARSED_CRONS_MAX = 1_000;
 /** The body of an HTTP request: what a message may have in gRPC. */
 export const HTTP_BODY_BYTES_MAX = GRPC_MESSAGE_BYTES_MAX;
-/** Problems of one HTTP request that are told; the rest are counted. */
-export const HTTP_VIOLATIONS_MAX = 50;
+/** Of one request, in all its messages: a batch of the fullest jobs has half as many. */
+export const REQUEST_FIELDS_MAX = 200_000;
+/** Problems of one request that are told; the rest are counted. */
+export const VIOLATIONS_TOLD_MAX = 50;
 /** Connections of one HTTP server; a watch keeps one of its own over HTTP/1.1. */
 export const HTTP_CONNECTIONS_MAX = 4_096;
 /** Remote workers of one gateway: each holds a few connections to Redis; beyond, BACKLOG_FULL. */

@@ -122,6 +122,11 @@ function commandDetail(body: Exclude<CommandBody, { kind: "unknown" }>): Detail 
     }
     case "delete-schedule":
       return { scheduleId: cut(body.scheduleId) };
+    case "trigger-schedule": {
+      const { mayOverlap } = body;
+      const [scheduleId, idempotencyKey] = [cut(body.scheduleId), cut(body.idempotencyKey)];
+      return { scheduleId, idempotencyKey, ...(mayOverlap ? { mayOverlap } : {}) };
+    }
     case "set-schedule-paused":
       return { scheduleId: cut(body.scheduleId), isPaused: body.isPaused };
     case "tick-schedules":

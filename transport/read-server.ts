@@ -19,6 +19,7 @@ import {
   listSchedules,
   lockStanding,
   queueViews,
+  scheduleStanding,
 } from "../ledger/ledger.ts";
 import type {
   ReadJobs,
@@ -80,8 +81,9 @@ export function answerRead(
       return { ...nothing, firstLogIndex: 0, ...queuesOf(ledger) };
     case "schedule": {
       const schedule = getSchedule(ledger, read.read.value.scheduleId);
-      const schedules =
-        schedule === undefined ? [] : [toWireSchedule(schedule, { hasBodies: true })];
+      if (schedule === undefined) return { ...nothing, firstLogIndex: 0 };
+      const standing = scheduleStanding(ledger, schedule);
+      const schedules = [toWireSchedule(schedule, standing, { hasBodies: true })];
       return { ...nothing, firstLogIndex: 0, schedules };
     }
     case "schedules":
@@ -153,6 +155,8 @@ function pageOf(ledger: Ledger, list: ReadList): { jobs: WireJob[]; hasMore: boo
     state,
     kind: list.kind,
     queue: list.queue,
+    scheduleId: list.scheduleId,
+    parentJobId: list.parentJobId,
     limit,
   });
   const jobs: WireJob[] = [];
@@ -174,7 +178,7 @@ function schedulesOf(
   const schedules: WireSchedule[] = [];
   let bytes = 0;
   for (const one of page.schedules) {
-    const schedule = toWireSchedule(one, { hasBodies: false });
+    const schedule = toWireSchedule(one, scheduleStanding(ledger, one), { hasBodies: false });
     bytes += WireSchedule.encode(schedule).finish().byteLength;
     if (bytes > READ_BYTES_MAX && schedules.length > 0) return { schedules, hasMore: true };
     schedules.push(schedule);

@@ -54,6 +54,8 @@ export const REASONS = {
   /** Another schedule has the id. */
   SCHEDULE_EXISTS: { code: Code.AlreadyExists, retry: "never" },
   SCHEDULE_NOT_FOUND: { code: Code.NotFound, retry: "never" },
+  /** A job of it has not ended, and none may run beside it. */
+  SCHEDULE_BUSY: { code: Code.FailedPrecondition, retry: "never" },
   SCHEDULES_FULL: { code: Code.ResourceExhausted, retry: "never" },
   /** A change of membership, a transfer, a snapshot or a comparison is under way. */
   MEMBERSHIP_BUSY: { code: Code.Unavailable, retry: "safe", retryDelayMs: 1_000 },

@@ -30,8 +30,9 @@ import {
   AttemptOutcome as WireOutcome,
   ChildFailurePolicy as WirePolicy,
   type Receipt as WireReceipt,
-  JobState as WireState,
+  type JobState as WireState,
 } from "../protos/gen/quorumq/v1/job.ts";
+import { STATE_TO_WIRE } from "./job-state-codec.ts";
 import { CHILD_ERROR_LENGTH_MAX, CHILD_RESULTS_BYTES_MAX } from "./limit.ts";
 import { toWireRefused, toWireStanding } from "./lock-codec.ts";
 import { toWireKeys, toWireQueue } from "./queue-codec.ts";
@@ -43,15 +44,6 @@ export { durationOf } from "./wire-value.ts";
 
 type SubmitRefusal = Extract<Result, { kind: "submit-refused" }>["reason"];
 type StartRefusal = Extract<Result, { kind: "start-refused" }>["reason"];
-
-const STATE_TO_WIRE: Readonly<Record<JobState, WireState>> = {
-  scheduled: WireState.JOB_STATE_SCHEDULED,
-  queued: WireState.JOB_STATE_QUEUED,
-  running: WireState.JOB_STATE_RUNNING,
-  succeeded: WireState.JOB_STATE_SUCCEEDED,
-  failed: WireState.JOB_STATE_FAILED,
-  cancelled: WireState.JOB_STATE_CANCELLED,
-};
 
 const OUTCOME_TO_WIRE: Readonly<Record<AttemptOutcome, WireOutcome>> = {
   started: WireOutcome.ATTEMPT_OUTCOME_STARTED,
@@ -214,7 +206,7 @@ function oneofOf(result: Result): WireApplied["result"] {
     case "queue-not-found":
       return { $case: "queueNotFound", value: { queue: result.queue } };
     case "schedule": {
-      const schedule = toWireSchedule(result.schedule, { hasBodies: true });
+      const schedule = toWireSchedule(result.schedule, result.standing, { hasBodies: true });
       return { $case: "schedule", value: { schedule, isNew: result.isNew } };
     }
     case "schedule-refused": {
@@ -248,6 +240,7 @@ function startedOf({ token, number, job, children }: Extract<Result, { kind: "st
     traceparent: job.traceparent,
     scheduleId: job.scheduleId,
     slotMs: job.slotMs,
+    triggeredMs: job.scheduleId !== "" && job.slotMs === 0 ? job.createdMs : 0,
     deadlineInMs: job.deadlineMs === 0 ? 0 : Math.max(1, job.deadlineMs - startMs),
     run: job.run,
     children: childEndsOf(children),

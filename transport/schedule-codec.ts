@@ -5,6 +5,7 @@
 // Does not own: what a leader or a gateway accepts (command-check.ts, workers/gateway).
 
 import type { JobSpec } from "../ledger/command.ts";
+import type { ScheduleStanding } from "../ledger/ledger.ts";
 import type { Result } from "../ledger/result.ts";
 import type {
   MissedPolicy,
@@ -20,12 +21,17 @@ import {
   type ScheduleTick as LogTick,
 } from "../protos/gen/ledger/v1/schedule.ts";
 import { ScheduleRefused_Reason as Reason } from "../protos/gen/node/v1/exchange.ts";
-import { ChildFailurePolicy, type JobSpec as WireSpec } from "../protos/gen/quorumq/v1/job.ts";
+import {
+  ChildFailurePolicy,
+  type JobSpec as WireSpec,
+  JobState as WireState,
+} from "../protos/gen/quorumq/v1/job.ts";
 import {
   MissedPolicy as WireMissed,
   OverlapPolicy as WireOverlap,
   type Schedule as WireSchedule,
 } from "../protos/gen/quorumq/v1/schedule.ts";
+import { STATE_TO_WIRE } from "./job-state-codec.ts";
 import { toWireKeys } from "./queue-codec.ts";
 import { dateOf, durationOf, toWireBackoff } from "./wire-value.ts";
 
@@ -54,6 +60,7 @@ const MISSED_TO_WIRE: Readonly<Record<MissedPolicy, WireMissed>> = {
 const REFUSAL_TO_WIRE: Readonly<Record<ScheduleRefusal, Reason>> = {
   "id-taken": Reason.REASON_ID_TAKEN,
   "too-many": Reason.REASON_TOO_MANY,
+  busy: Reason.REASON_BUSY,
 };
 
 /** null: unspecified, or of a newer version. */
@@ -84,7 +91,8 @@ export function ruleFromLog(rule: LogRule | undefined): ScheduleRule | null {
 
 export function tickToLog(tick: ScheduleTick): LogTick {
   const { scheduleId, number, decidedMs, nextSlotMs, hasGap } = tick;
-  return { scheduleId, number, decidedMs, slots: [...tick.slots], nextSlotMs, hasGap };
+  const [slots, traceparents] = [[...tick.slots], [...tick.traceparents]];
+  return { scheduleId, number, decidedMs, slots, nextSlotMs, hasGap, traceparents };
 }
 
 export function refusalToWire(reason: ScheduleRefusal): Reason {
@@ -98,6 +106,7 @@ export interface WireScheduleOptions {
 
 export function toWireSchedule(
   schedule: Readonly<Schedule>,
+  { openCount, lastJobState }: ScheduleStanding,
   { hasBodies }: WireScheduleOptions,
 ): WireSchedule {
   const { rule } = schedule;
@@ -124,6 +133,12 @@ export function toWireSchedule(
     refusedCount: schedule.refusedCount,
     pendingCount: schedule.pending.length,
     gapCount: schedule.gapCount,
+    triggeredCount: schedule.triggeredCount,
+    openCount,
+    lastJobState:
+      lastJobState === null ? WireState.JOB_STATE_UNSPECIFIED : STATE_TO_WIRE[lastJobState],
+    // The gateway's calendar has them.
+    upcomingTimes: [],
   };
 }
 

@@ -2,15 +2,20 @@
 //
 // Guarantees: one command at a time; without a due slot it costs one look. A schedule whose rule
 // this node cannot read is complained of once and stays as it is: the next leader may know better.
-// Does not own: which slots those are (due-ticks.ts), what becomes of them (ledger/slots.ts).
+// Does not own: which slots those are (due-ticks.ts), what becomes of them (ledger/slots.ts), their
+// traces (tick-spans.ts).
 
 import type { CommandBody } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Change } from "../ledger/result.ts";
+import type { ScheduleTick } from "../ledger/schedule.ts";
 import type { RequestId } from "../raft/input.ts";
 import { dueTicks } from "./due-ticks.ts";
 import type { Logger } from "./telemetry/logger.ts";
+import { TickSpans } from "./tick-spans.ts";
 
 export interface ScheduleKeeperOptions {
+  readonly nodeName: string;
   readonly nowMs: () => number;
   readonly propose: (body: CommandBody) => RequestId;
   readonly logger?: Logger | undefined;
@@ -21,9 +26,11 @@ export class ScheduleKeeper {
   /** The command that is proposed and not applied yet. */
   #openId: RequestId | null = null;
   readonly #unreadable = new Set<string>();
+  readonly #spans: TickSpans;
 
   constructor(options: ScheduleKeeperOptions) {
     this.#options = options;
+    this.#spans = new TickSpans(options.nodeName);
   }
 
   /** This node leads anew: what it proposed in another term is not waited for. */
@@ -35,8 +42,11 @@ export class ScheduleKeeper {
   advance(ledger: Ledger): void {
     if (this.#openId !== null) return;
     const { nowMs, propose } = this.#options;
-    const ticks = dueTicks(ledger, nowMs(), (scheduleId) => this.#complain(scheduleId));
-    if (ticks.length > 0) this.#openId = propose({ kind: "tick-schedules", ticks });
+    const unreadable = (scheduleId: string): void => this.#complain(scheduleId);
+    const ticks = dueTicks(ledger, nowMs(), unreadable, this.#unreadable.size);
+    if (ticks.length === 0) return;
+    const traced = this.#spans.begin(ledger, ticks);
+    this.#openId = propose({ kind: "tick-schedules", ticks: traced });
   }
 
   refused(requestId: RequestId): void {
@@ -44,8 +54,9 @@ export class ScheduleKeeper {
   }
 
   /** A command of this kind was applied. */
-  ended(): void {
+  ended(ledger: Ledger, ticks: readonly ScheduleTick[], changes: readonly Change[]): void {
     this.#openId = null;
+    this.#spans.decided(ledger, ticks, changes);
   }
 
   #complain(scheduleId: string): void {

@@ -33,26 +33,33 @@ export function writeSchedule(writer: ProtoWriter, schedule: KeptSchedule): void
   writer.uint(15, schedule.missedCount);
   writer.uint(16, schedule.refusedCount);
   writer.uint(17, schedule.gapCount);
+  writer.text(60, schedule.traceparent);
+  writer.texts(61, schedule.pendingTraces);
+  writer.uint(62, schedule.triggeredCount);
 }
 
 /** null: without a rule or a job it is none. */
 export function readSchedule(from: ProtoReader): KeptSchedule | null {
   const pending: number[] = [];
+  const pendingTraces: string[] = [];
   const rest: Writable<Omit<KeptSchedule, "rule" | "job">> = {
     id: "",
     createdMs: 0,
     number: 0,
+    traceparent: "",
     isPaused: false,
     decidedMs: 0,
     nextSlotMs: 0,
     isOver: false,
     pending,
+    pendingTraces,
     firedSlotMs: 0,
     firedJobId: "",
     firedCount: 0,
     skippedCount: 0,
     missedCount: 0,
     refusedCount: 0,
+    triggeredCount: 0,
     gapCount: 0,
   };
   let rule: ScheduleRule | null = null;
@@ -75,6 +82,9 @@ export function readSchedule(from: ProtoReader): KeptSchedule | null {
     else if (field === 15) rest.missedCount = from.uint();
     else if (field === 16) rest.refusedCount = from.uint();
     else if (field === 17) rest.gapCount = from.uint();
+    else if (field === 60) rest.traceparent = from.text();
+    else if (field === 61) pendingTraces.push(from.text());
+    else if (field === 62) rest.triggeredCount = from.uint();
     else from.skip();
   }
   return rule === null || job === null ? null : { ...rest, rule, job };

@@ -47,7 +47,7 @@ type Settled = AttemptEnd | typeof SILENT;
 export interface HandlerRun {
   readonly definition: JobDefinition;
   readonly started: Started;
-  readonly context: Omit<AttemptContext, "progress" | "log">;
+  readonly context: Omit<AttemptContext, "progress" | "log" | "traceparent">;
   readonly reporter: Pick<AttemptReporter, "progress" | "log">;
   readonly parent: Span;
   /** How long an aborted handler may take to settle before it is left behind. */
@@ -133,8 +133,8 @@ function atAbort(end: Settled, { started, context: { signal } }: HandlerRun): Ha
 
 async function call(run: HandlerRun, span: Span): Promise<Settled> {
   const { definition, started, context: given } = run;
+  const traceparent = traceparentOf(span);
   if (isRelayed(definition)) {
-    const traceparent = traceparentOf(span);
     return definition.relay({ ...given, ...tellingOf(run, span), started, traceparent });
   }
   let payload: unknown;
@@ -147,7 +147,7 @@ async function call(run: HandlerRun, span: Span): Promise<Settled> {
     const input = await definition.input["~standard"].validate(payload);
     if (input.issues !== undefined) return payloadRefused(describeIssues(input.issues));
     const { progress, log } = tellingOf(run, span);
-    const output = await definition.run(input.value, { ...given, progress, log });
+    const output = await definition.run(input.value, { ...given, traceparent, progress, log });
     if (definition.output === null) return succeeded(output);
     const checked = await definition.output["~standard"].validate(output);
     if (checked.issues !== undefined) return resultRefused(checked.issues);

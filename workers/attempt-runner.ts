@@ -332,8 +332,10 @@ export class AttemptRunner {
   }
 }
 
-function slotOf({ scheduleId, slotMs }: Started): AttemptContext["schedule"] {
-  return scheduleId === "" ? null : { id: scheduleId, slotTime: new Date(slotMs) };
+function slotOf({ scheduleId, slotMs, triggeredMs }: Started): AttemptContext["schedule"] {
+  if (scheduleId === "") return null;
+  const isTriggered = slotMs === 0;
+  return { id: scheduleId, slotTime: new Date(isTriggered ? triggeredMs : slotMs), isTriggered };
 }
 
 const REFUSALS: Readonly<Record<StartRefused_Reason, string>> = {

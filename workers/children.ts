@@ -8,18 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { JobState, type ChildEnd as WireChildEnd } from "../protos/gen/quorumq/v1/job.ts";
 import type { Quorum } from "../transport/quorum.ts";
-import type { AttemptContext, JobDefinition } from "./define-job.ts";
-
-export interface ChildEnd {
-  readonly jobId: string;
-  readonly kind: string;
-  readonly state: "SUCCEEDED" | "FAILED" | "CANCELLED";
-  /** undefined without one, and if the start did not carry it: `childResult` reads it then. */
-  readonly result: unknown;
-  readonly isResultLeftOut: boolean;
-  /** null of one that succeeded. Its message is cut. */
-  readonly error: { readonly code: string; readonly message: string } | null;
-}
+import type { AttemptContext, ChildEnd, JobDefinition } from "./define-job.ts";
 
 /** The child has no result, or is no child of this job. */
 export class NoChildResultError extends Error {

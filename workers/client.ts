@@ -12,23 +12,32 @@ import type { ListJobsRequest, ListJobsResponse } from "../protos/gen/quorumq/v1
 import { connectJobs } from "../transport/grpc/client.ts";
 import type { Locks } from "./client/locks.ts";
 import { clientOver } from "./client/over-connection.ts";
+import type { Queues } from "./client/queues.ts";
 import { waitUntilEnded } from "./client/result.ts";
 import type { RetryFilter } from "./client/retry.ts";
 import type { ScheduleClient } from "./client/schedules.ts";
-import type { FamilyOptions, FlowChild, SubmitOptions } from "./client/submission.ts";
+import type {
+  FamilyOptions,
+  FlowChild,
+  SubmitAllOptions,
+  SubmitOptions,
+} from "./client/submission.ts";
 import { MACHINE_CLOCK } from "./clock.ts";
 import type { JobDefinition } from "./define-job.ts";
 
 export { HeldLock, LockLostError, type LockLostWhy } from "./client/held-lock.ts";
 export type { LockOptions, Locks } from "./client/locks.ts";
+export type { QueueLimitOptions, Queues } from "./client/queues.ts";
 export { JobFailedError } from "./client/result.ts";
 export type { RetryFilter } from "./client/retry.ts";
 export {
   type ChildOptions,
   child,
+  type EachOptions,
   type FamilyOptions,
   type FlowChild,
   type JobSubmitOptions,
+  type SubmitAllOptions,
   type SubmitOptions,
 } from "./client/submission.ts";
 
@@ -73,6 +82,15 @@ export interface Client {
     options?: SubmitOptions,
   ): Promise<JobHandle<Output>>;
   /**
+   * Submits up to 1000 jobs of one definition in one entry of the log, all or none. Handles come in
+   * the order of the inputs.
+   */
+  submitAll<Input, Output>(
+    definition: JobDefinition<string, Input, Output>,
+    inputs: readonly NoInfer<Input>[],
+    options?: SubmitAllOptions<NoInfer<Input>>,
+  ): Promise<readonly JobHandle<Output>[]>;
+  /**
    * Submits a job with the children that it waits for, all together or none. Its handler gets their
    * results as `context.children`.
    */
@@ -101,9 +119,15 @@ export interface Client {
   /** The job when it has ended, however that was. */
   wait(jobId: string, options?: WaitOptions): Promise<Job>;
   readonly schedules: ScheduleClient;
+  /** Seen, paused, limited and drained. */
+  readonly queues: Queues;
   cluster(): Promise<GetClusterResponse>;
   /** Locks outside jobs, in one line with them. */
   readonly locks: Locks;
+  /**
+   * Ends the connection, and with it all calls and waits that are open (CALL_CANCELLED), and the
+   * renewal of locks that are held.
+   */
   close(): void;
 }
 

@@ -12,6 +12,7 @@ import type { Quorum } from "../transport/quorum.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
 import { JobFollower } from "./gateway/follower.ts";
 import { LockWaits } from "./gateway/lock-waits.ts";
+import type { OpenCounts } from "./gateway/open-counts.ts";
 import { serviceHandlers } from "./gateway/services.ts";
 
 export interface ConsoleOptions {
@@ -24,6 +25,8 @@ export interface ConsoleOptions {
 
 export interface Console {
   readonly port: number;
+  /** What is open now: nothing of it outlives its caller. */
+  open(): OpenCounts;
   close(drainMs: number): Promise<void>;
 }
 
@@ -47,6 +50,12 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   });
   return {
     port: server.port,
+    open: () => ({
+      calls: server.openCalls(),
+      jobWaits: follower.followCount,
+      lockWaits: lockWaits.count,
+      workers: 0,
+    }),
     close: async (drainMs) => {
       await server.drain(drainMs);
       follower.close();

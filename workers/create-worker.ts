@@ -30,7 +30,8 @@ export interface CreateWorkerOptions extends WorkerOptions {
  * A worker process's worker: `run()` connects, makes its kinds known and takes jobs; `close()`
  * drains. Options: `jobs` (what it can run), `connection`, `id` (default: a random one),
  * `concurrency` (jobs at a time from each queue, default 10), `leaseMs` (default 10 s: how long an
- * attempt counts as alive without a sign of life), `logger` (default: says nothing).
+ * attempt counts as alive without a sign of life), `blockedMsMax` (default 60 s: how long a loop
+ * that is blocked keeps its leases), `logger` (default: says nothing).
  */
 export function createWorker(options: CreateWorkerOptions): Worker {
   const { connection, ...workerOptions } = options;
@@ -51,7 +52,8 @@ export function createWorker(options: CreateWorkerOptions): Worker {
       follow: LEASE_EVENTS,
     });
     const redis = { url: connection.redisUrl, cluster: connection.cluster };
-    worker = createWorkerOn(quorum, { ...workerOptions, id, logger, redis });
+    const leaseThread = { amqpUrl: connection.amqpUrl, logLevel: null };
+    worker = createWorkerOn(quorum, { ...workerOptions, id, logger, redis, leaseThread });
     return { quorum, worker };
   }
 
@@ -72,6 +74,7 @@ export function createWorker(options: CreateWorkerOptions): Worker {
       await opened.worker.run();
     },
     isReady: () => worker?.isReady() ?? false,
+    problem: () => (worker === null ? "it is not connected" : worker.problem()),
     liveAttempts: () => worker?.liveAttempts() ?? 0,
     close({ graceMs } = {}) {
       closing ??= closeAll(graceMs);

@@ -15,7 +15,6 @@ import {
   NAME_LENGTH_MAX,
 } from "../transport/limit.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
-import type { ChildEnd } from "./children.ts";
 import type { CheckedConcurrency, CheckedLock } from "./lock-template.ts";
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 
@@ -28,6 +27,24 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [name: string]: JsonValue };
 
+export interface JobSchedule {
+  readonly id: string;
+  /** Of a job that was triggered: when it was. */
+  readonly slotTime: Date;
+  /** By hand, beside the slots. */
+  readonly isTriggered: boolean;
+} /** How a child ended, as its parent's handler sees it. */
+export interface ChildEnd {
+  readonly jobId: string;
+  readonly kind: string;
+  readonly state: "SUCCEEDED" | "FAILED" | "CANCELLED";
+  /** undefined without one, and if the start did not carry it: `childResult` reads it then. */
+  readonly result: unknown;
+  readonly isResultLeftOut: boolean;
+  /** null of one that succeeded. Its message is cut. */
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
 export interface AttemptContext {
   readonly jobId: string;
   readonly kind: string;
@@ -36,7 +53,7 @@ export interface AttemptContext {
   /** Which run of the job this is, from 1: it rises when a job that had failed is retried. */
   readonly run: number;
   /** The schedule that made the job, and the slot that it is for; null: it was submitted. */
-  readonly schedule: { readonly id: string; readonly slotTime: Date } | null;
+  readonly schedule: JobSchedule | null;
   /** Aborted when this attempt must stop; its reason is an AttemptAborted. */
   readonly signal: AbortSignal;
   /**
@@ -45,6 +62,11 @@ export interface AttemptContext {
    */
   readonly fencingToken: bigint;
   readonly logger: Logger;
+  /**
+   * W3C traceparent of the handler's span; "" when nobody traces. Spans of this process nest there
+   * by themselves: hand it to a child process (as TRACEPARENT) or to a request made by hand.
+   */
+  readonly traceparent: string;
   /** Of a parent: how its children ended, in the order they were given. Else empty. */
   readonly children: readonly ChildEnd[];
   /**
@@ -65,8 +87,8 @@ export interface AttemptContext {
   log(line: string): void;
   /**
    * Renews the lease now and resolves when the quorum has answered; rejects with the signal's
-   * reason if the attempt is over. Only needed around code that blocks the event loop for long:
-   * leases are renewed by themselves.
+   * reason if the attempt is over. Only needed around code that blocks the event loop for longer
+   * than `blockedMsMax`, or to hear of a cancel between two pieces of it.
    */
   heartbeat(): Promise<void>;
 }

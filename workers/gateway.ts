@@ -10,6 +10,7 @@ import type { Quorum } from "../transport/quorum.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
 import { JobFollower } from "./gateway/follower.ts";
 import { LockWaits } from "./gateway/lock-waits.ts";
+import type { OpenCounts } from "./gateway/open-counts.ts";
 import { serviceHandlers } from "./gateway/services.ts";
 import { workHandlers } from "./gateway/work.ts";
 import { RemoteWorkers } from "./remote/sessions.ts";
@@ -26,6 +27,8 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly port: number;
+  /** What is open now: nothing of it outlives its caller. */
+  open(): OpenCounts;
   close(drainMs: number): Promise<void>;
 }
 
@@ -44,6 +47,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const forgetLeader = serveWhileLed(quorum, server, logger);
   return {
     port: server.port,
+    open: () => ({
+      calls: server.openCalls(),
+      jobWaits: follower.followCount,
+      lockWaits: lockWaits.count,
+      workers: workers?.count ?? 0,
+    }),
     close: async (drainMs) => {
       forgetLeader();
       await server.drain(drainMs);

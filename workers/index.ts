@@ -3,7 +3,7 @@
 export { decodeJobEvent } from "../transport/job-event.ts";
 export type { JobEvent } from "../transport/quorum.ts";
 export { type AbortWhy, AttemptAborted } from "./attempt-aborted.ts";
-export { type ChildEnd, childResults, NoChildResultError } from "./children.ts";
+export { childResults, NoChildResultError } from "./children.ts";
 export type { ScheduleClient, ScheduleOptions, ScheduleTiming } from "./client/schedules.ts";
 export {
   type ChildOptions,
@@ -11,6 +11,7 @@ export {
   type ClientOptions,
   child,
   createClient,
+  type EachOptions,
   type FamilyOptions,
   type FlowChild,
   type FlowHandle,
@@ -22,13 +23,17 @@ export {
   type LockLostWhy,
   type LockOptions,
   type Locks,
+  type QueueLimitOptions,
+  type Queues,
   type RetryFilter,
+  type SubmitAllOptions,
   type SubmitOptions,
   type WaitOptions,
 } from "./client.ts";
 export { type CreateWorkerOptions, createWorker, type WorkerConnection } from "./create-worker.ts";
 export {
   type AttemptContext,
+  type ChildEnd,
   defineJob,
   type JobDefinition,
   type JobOptions,

@@ -6,9 +6,10 @@
 import assert from "node:assert";
 import { JITTER_DEFAULT } from "../ledger/backoff.ts";
 import type { Kind } from "../ledger/command.ts";
+import type { Backoff } from "../ledger/job.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
-import type { JobDefinition } from "./define-job.ts";
+import type { JobDefinition, RetryPolicy } from "./define-job.ts";
 import { proposeInsistently } from "./insistent-propose.ts";
 
 export async function registerKinds(
@@ -28,13 +29,18 @@ export async function registerKinds(
   return true;
 }
 
+/** As a user writes it, and the ledger has it. */
+export function withJitter(backoff: RetryPolicy["backoff"]): Backoff {
+  return { jitter: JITTER_DEFAULT, ...backoff };
+}
+
 /** A kind as the ledger knows it. */
 export function toKind(job: JobDefinition): Kind {
   return {
     kind: job.kind,
     queue: job.queue,
     maxAttempts: job.retry.maxAttempts,
-    backoff: { jitter: JITTER_DEFAULT, ...job.retry.backoff },
+    backoff: withJitter(job.retry.backoff),
     attemptTimeoutMs: job.timeoutMs,
     totalTimeoutMs: job.totalTimeoutMs,
     lockTemplates: job.lockTemplates,

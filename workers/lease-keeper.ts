@@ -3,18 +3,21 @@
 // Guarantees: an attempt whose lease is over, or may be, hears it through `lost`, once: when the
 // ledger says that it is stale, when a newer attempt has its lock, or when the quorum has not
 // renewed it for leaseMs minus a margin. That time is measured on the monotonic clock, from before
-// the renewal was sent, so the worker's view of its lease ends before the ledger's.
+// the renewal was sent, so the worker's view of its lease ends before the ledger's. A loop that has
+// stood still says so, with the jobs, and hears first what its stand-in has done meanwhile.
 // Does not own: what a lost attempt does (attempt-runner.ts).
 
 import type { CommandBody } from "../ledger/command.ts";
 import type { Fenced } from "../protos/gen/node/v1/exchange.ts";
 import { JobState } from "../protos/gen/quorumq/v1/job.ts";
-import { RENEWALS_MAX } from "../transport/limit.ts";
 import type { Quorum } from "../transport/quorum.ts";
 import type { RedisLock } from "../transport/redis/redis-lock.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
 import type { AbortWhy } from "./attempt-aborted.ts";
 import { type Clock, MACHINE_CLOCK } from "./clock.ts";
+import { BLOCKED_PART } from "./lease-stand-in.ts";
+import { type LeaseThread, threadClockMs } from "./lease-thread.ts";
+import { type LeaseRef, leaseName, renewalParts } from "./renewal.ts";
 
 export interface LeaseKeeperOptions {
   readonly quorum: Quorum;
@@ -24,11 +27,11 @@ export interface LeaseKeeperOptions {
   readonly logger: Logger;
   /** Default: the machine's. */
   readonly clock?: Clock;
+  /** Renews while the event loop is blocked; null or none: nobody does. */
+  readonly thread?: LeaseThread | null;
 }
 
-export interface NewLease {
-  readonly jobId: string;
-  readonly token: number;
+export interface NewLease extends LeaseRef {
   readonly lockKeys: readonly string[];
   /** the clock of before the start was proposed. */
   readonly sentMs: number;
@@ -43,6 +46,8 @@ interface Lease extends NewLease {
 const RENEW_PART = 1 / 3;
 const MARGIN_PART = 1 / 10;
 const LOOK_PART = 1 / 20;
+/** Jobs that one line of a log names. */
+const NAMED_MAX = 10;
 
 /** The events that a worker's connection should follow for this. */
 export const LEASE_EVENTS = { events: ["cancelled"] } as const;
@@ -55,6 +60,7 @@ export class LeaseKeeper {
   #stopTimer: (() => void) | null = null;
   #round: Promise<void> | null = null;
   #nextRoundMs = 0;
+  #lookedMs = 0;
   #isRenewingLocks = false;
   readonly #forgetEvents: readonly (() => void)[];
 
@@ -80,24 +86,26 @@ export class LeaseKeeper {
 
   /** From now on renewed, until released or lost. */
   keep(lease: NewLease): void {
-    this.#leases.set(nameOf(lease), { ...lease, renewedMs: lease.sentMs });
+    this.#leases.set(leaseName(lease), { ...lease, renewedMs: lease.sentMs });
+    this.#options.thread?.keep(lease);
     this.#startLooking();
   }
 
-  release(lease: Pick<NewLease, "jobId" | "token">): void {
-    this.#leases.delete(nameOf(lease));
+  release(lease: LeaseRef): void {
+    this.#leases.delete(leaseName(lease));
+    this.#options.thread?.release(lease);
     if (this.#leases.size === 0) this.#stopLooking();
   }
 
   /** The ledger has said in another answer that this attempt is over. */
   stale(fenced: Fenced): void {
-    const lease = this.#leases.get(nameOf(fenced));
+    const lease = this.#leases.get(leaseName(fenced));
     if (lease !== undefined) this.#lose(lease, whyStale(fenced));
   }
 
   /** How long it is still trusted without another renewal; 0 for what is not kept (any more). */
-  leftMs(lease: Pick<NewLease, "jobId" | "token">): number {
-    const kept = this.#leases.get(nameOf(lease));
+  leftMs(lease: LeaseRef): number {
+    const kept = this.#leases.get(leaseName(lease));
     if (kept === undefined) return 0;
     const trustMs = this.#options.leaseMs * (1 - MARGIN_PART);
     return Math.max(0, kept.renewedMs + trustMs - this.#clock.nowMs());
@@ -120,7 +128,8 @@ export class LeaseKeeper {
   #startLooking(): void {
     if (this.#stopTimer !== null) return;
     const { leaseMs } = this.#options;
-    this.#nextRoundMs = this.#clock.nowMs() + leaseMs * RENEW_PART;
+    this.#lookedMs = this.#clock.nowMs();
+    this.#nextRoundMs = this.#lookedMs + leaseMs * RENEW_PART;
     this.#stopTimer = this.#clock.every(leaseMs * LOOK_PART, () => this.#look());
   }
 
@@ -131,11 +140,38 @@ export class LeaseKeeper {
 
   #look(): void {
     const nowMs = this.#clock.nowMs();
+    this.#tellOfBlock(nowMs - this.#lookedMs);
+    this.#lookedMs = nowMs;
+    this.#hearThread();
     const trustMs = this.#options.leaseMs * (1 - MARGIN_PART);
     for (const lease of [...this.#leases.values()]) {
       if (nowMs >= lease.renewedMs + trustMs) this.#lose(lease, "lease-lapsed");
     }
     if (nowMs >= this.#nextRoundMs && this.#round === null) this.#renewSoon();
+  }
+
+  #tellOfBlock(pastMs: number): void {
+    const { leaseMs, worker, logger } = this.#options;
+    if (pastMs < leaseMs * BLOCKED_PART) return;
+    const jobs = [...this.#leases.values()].map(({ jobId }) => jobId).slice(0, NAMED_MAX);
+    const details = { worker, blocked_ms: Math.round(pastMs), lease_ms: leaseMs, jobs };
+    logger.warn({ ...details, live: this.#leases.size }, "the event loop was blocked");
+  }
+
+  #hearThread(): void {
+    const { thread } = this.#options;
+    if (thread === undefined || thread === null) return;
+    thread.showLife();
+    const aheadMs = threadClockMs() - this.#clock.nowMs();
+    for (const news of thread.news()) {
+      if (news.kind === "stale") for (const fenced of news.stale) this.stale(fenced);
+      else for (const renewed of news.leases) this.#renewed(renewed, news.sentMs - aheadMs);
+    }
+  }
+
+  #renewed(renewed: LeaseRef, sentMs: number): void {
+    const lease = this.#leases.get(leaseName(renewed));
+    if (lease !== undefined) lease.renewedMs = Math.max(lease.renewedMs, sentMs);
   }
 
   #renewSoon(): void {
@@ -157,7 +193,7 @@ export class LeaseKeeper {
     const sentMs = this.#clock.nowMs();
     this.#nextRoundMs = sentMs + this.#options.leaseMs * RENEW_PART;
     this.#renewLocksOf(leases);
-    const parts = partsOf(leases).map((part) => this.#renewLeases(part, sentMs));
+    const parts = renewalParts(leases).map((part) => this.#renewLeases(part, sentMs));
     const answers = await Promise.all(parts);
     // Not all was renewed: not again in a third of a lease, but at the next look.
     if (answers.includes(false)) this.#nextRoundMs = this.#clock.nowMs();
@@ -181,9 +217,9 @@ export class LeaseKeeper {
       logger.error({ answer: result?.$case }, "not an answer to a renewal");
       return false;
     }
-    const stale = new Map(result.value.stale.map((fenced) => [nameOf(fenced), fenced]));
+    const stale = new Map(result.value.stale.map((fenced) => [leaseName(fenced), fenced]));
     for (const lease of leases) {
-      const fenced = stale.get(nameOf(lease));
+      const fenced = stale.get(leaseName(lease));
       if (fenced === undefined) lease.renewedMs = sentMs;
       else this.#lose(lease, whyStale(fenced));
     }
@@ -215,25 +251,12 @@ export class LeaseKeeper {
   }
 
   #lose(lease: Lease, why: AbortWhy): void {
-    const isKept = this.#leases.get(nameOf(lease)) === lease;
+    const isKept = this.#leases.get(leaseName(lease)) === lease;
     if (!isKept) return;
     this.release(lease);
     this.#options.logger.warn({ job_id: lease.jobId, token: lease.token, why }, "lease lost");
     lease.lost(why);
   }
-}
-
-/** As many as one command may name. */
-function partsOf(leases: readonly Lease[]): readonly (readonly Lease[])[] {
-  const parts: Lease[][] = [];
-  for (let start = 0; start < leases.length; start += RENEWALS_MAX) {
-    parts.push(leases.slice(start, start + RENEWALS_MAX));
-  }
-  return parts;
-}
-
-function nameOf({ jobId, token }: { readonly jobId: string; readonly token: number }): string {
-  return `${jobId}#${token}`;
 }
 
 function whyStale(fenced: Fenced): AbortWhy {

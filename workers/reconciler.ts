@@ -4,7 +4,8 @@
 // after Redis came back, and after Redis was found to have lost its data; and, slowly, all the
 // time. Adding what is there does nothing. The ledger is read in pieces, each at once, so that
 // however many jobs there are, the event loop is never held up.
-// Does not own: what has just fallen due (dispatcher.ts).
+// Does not own: what has just fallen due (dispatcher.ts), what is there and should not be
+// (sweeper.ts).
 
 import type { DueJob, JobQueue } from "../transport/redis/job-queue.ts";
 import type { Logger } from "../transport/telemetry/logger.ts";
@@ -21,6 +22,7 @@ const EPOCH_CHECK_MS = 1_000;
 export interface ReconcilerOptions {
   readonly jobQueue: JobQueue;
   readonly queued: () => Iterable<Readonly<QueuedJob>>;
+  readonly isOver: (jobId: string, dispatch: number) => boolean;
   readonly logger: Logger;
   readonly reconcileMs?: number;
 }
@@ -28,6 +30,7 @@ export interface ReconcilerOptions {
 export class Reconciler {
   readonly #jobQueue: JobQueue;
   readonly #queued: () => Iterable<Readonly<QueuedJob>>;
+  readonly #isOver: (jobId: string, dispatch: number) => boolean;
   readonly #logger: Logger;
   readonly #reconcileMs: number;
   /** The pass that is on: where it stands. Kept while Redis is away. */
@@ -45,6 +48,7 @@ export class Reconciler {
   constructor(options: ReconcilerOptions) {
     this.#jobQueue = options.jobQueue;
     this.#queued = options.queued;
+    this.#isOver = options.isOver;
     this.#logger = options.logger;
     this.#reconcileMs = options.reconcileMs ?? RECONCILE_MS_DEFAULT;
   }
@@ -53,7 +57,11 @@ export class Reconciler {
     if (this.#isStarted) return;
     this.#isStarted = true;
     this.#life += 1;
-    this.#forgetReady = this.#jobQueue.onReady(() => this.#begin("redis-ready"));
+    this.#forgetReady = this.#jobQueue.onReady(() => {
+      // Before anything is added: a loss is only seen by who knows what was there before.
+      this.#checkEpoch();
+      this.#begin("redis-ready");
+    });
     this.#timers = [
       setInterval(() => this.#beginSlowly(), this.#reconcileMs),
       setInterval(() => this.#checkEpoch(), EPOCH_CHECK_MS),
@@ -127,7 +135,11 @@ export class Reconciler {
       piece = takePiece(cursor);
       const queue = this.#jobQueue;
       // Without a cause nearly all are there.
-      const outcome = await (this.#isUrgent ? queue.addMany(piece) : queue.addMissing(piece));
+      const added = await (this.#isUrgent ? queue.addMany(piece) : queue.addMissing(piece));
+      // Taken back while they were on their way: whoever took them out may have been too early.
+      const over = piece.filter(({ jobId, dispatch }) => this.#isOver(jobId, dispatch));
+      const isDone = added.kind === "unreachable" || over.length === 0;
+      const outcome = isDone ? added : await queue.remove(over);
       if (life !== this.#life) return;
       if (outcome.kind === "unreachable") {
         this.#cursor = this.#queued()[Symbol.iterator]();

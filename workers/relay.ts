@@ -15,8 +15,6 @@ export const SILENT = Symbol("silent");
 
 export interface RelayedAttempt extends AttemptContext {
   readonly started: Started;
-  /** Of the handler's span: the parent of the spans of whoever runs it. */
-  readonly traceparent: string;
   /** As `progress`, byte for byte. Throws when it is too large. */
   progressJson(json: Uint8Array): void;
 }

@@ -26,6 +26,7 @@ import { AttemptRunner } from "./attempt-runner.ts";
 import type { JobDefinition } from "./define-job.ts";
 import { byKind, registerKinds } from "./kind-registration.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { LeaseThread, type LeaseThreadOptions } from "./lease-thread.ts";
 import { ProgressReporter } from "./progress-reporter.ts";
 
 export interface WorkerOptions {
@@ -37,6 +38,11 @@ export interface WorkerOptions {
   /** How long an attempt counts as alive without a sign of life. */
   readonly leaseMs?: number;
   /**
+   * How long a worker whose event loop is blocked keeps its leases, which a thread renews
+   * meanwhile. 0: no thread, so a loop that is blocked for a lease loses its jobs. Default: 60 s.
+   */
+  readonly blockedMsMax?: number;
+  /**
    * False: no locks in Redis. The ledger alone keeps two from running under one key, and tells a
    * frozen worker. Default: true.
    */
@@ -47,6 +53,8 @@ export interface WorkerOptions {
 
 export interface WorkerOnOptions extends WorkerOptions {
   readonly redis: { readonly url: string; readonly cluster: string };
+  /** How a thread of its own reaches the quorum while the loop is blocked. Without: no thread. */
+  readonly leaseThread?: Pick<LeaseThreadOptions, "amqpUrl" | "logLevel">;
   /** Told once of each attempt that was started or resumed here. */
   readonly attemptEnded?: (attempt: AttemptRef, report: EndReport) => void;
 }
@@ -55,8 +63,13 @@ export interface Worker {
   readonly id: string;
   /** Resolves when the kinds are registered and jobs are being taken, or when closed before. */
   run(): Promise<void>;
-  /** True while it can take jobs: registered, connected to Redis, and a leader known. */
+  /**
+   * True while it takes jobs: registered, a leader heard of within two seconds, and Redis answering
+   * when it is asked for jobs.
+   */
   isReady(): boolean;
+  /** Why it is not ready: for a health check, or null. */
+  problem(): string | null;
   /** Attempts that run now. */
   liveAttempts(): number;
   /** Default grace: 25 s. Calling it again waits for the same end; it can only come earlier. */
@@ -73,6 +86,7 @@ export interface WorkerOn extends Worker {
 export const CONCURRENCY_DEFAULT = 10;
 export const LEASE_MS_DEFAULT = 10_000;
 export const LEASE_MS_MIN = 100;
+export const BLOCKED_MS_MAX_DEFAULT = 60_000;
 export const GRACE_MS_DEFAULT = 25_000;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 /** After the grace: how long handing back may take. */
@@ -102,6 +116,7 @@ class QuorumWorker implements WorkerOn {
   readonly #givingUp = new AbortController();
   readonly #locks: RedisLock;
   readonly #leases: LeaseKeeper;
+  readonly #leaseThread: LeaseThread | null;
   readonly #progress: ProgressReporter;
   readonly #runner: AttemptRunner;
   readonly #live = new Set<Promise<unknown>>();
@@ -124,6 +139,11 @@ class QuorumWorker implements WorkerOn {
         this.#leaseMs <= LEASE_MS_MAX,
       `leaseMs is a whole number from ${LEASE_MS_MIN} to ${LEASE_MS_MAX}, got ${this.#leaseMs}`,
     );
+    const { blockedMsMax = 0 } = options;
+    assert(
+      Number.isInteger(blockedMsMax) && blockedMsMax >= 0,
+      `blockedMsMax is a whole number from 0, got ${blockedMsMax}`,
+    );
     assert(
       this.id !== "" && this.id.length <= KEY_LENGTH_MAX,
       `a worker's id has 1 to ${KEY_LENGTH_MAX} characters, got ${this.id.length}`,
@@ -140,7 +160,8 @@ class QuorumWorker implements WorkerOn {
       leaseMs: this.#leaseMs,
       logger: this.#logger,
     };
-    this.#leases = new LeaseKeeper(parts);
+    this.#leaseThread = leaseThreadOf(options, parts);
+    this.#leases = new LeaseKeeper({ ...parts, thread: this.#leaseThread });
     this.#progress = new ProgressReporter({
       ...parts,
       stale: (fenced) => this.#leases.stale(fenced),
@@ -180,12 +201,18 @@ class QuorumWorker implements WorkerOn {
   }
 
   isReady(): boolean {
-    return (
-      !this.#draining.signal.aborted &&
-      this.#quorum.leader().leader !== null &&
-      this.#jobWorkers.length > 0 &&
-      this.#jobWorkers.every((jobWorker) => jobWorker.isReady())
-    );
+    return this.problem() === null;
+  }
+
+  problem(): string | null {
+    if (this.#draining.signal.aborted) return "it drains";
+    if (this.#quorum.leader().leader === null) return "no leader is known";
+    if (this.#jobWorkers.length === 0) return "its kinds are not registered yet";
+    for (const jobWorker of this.#jobWorkers) {
+      const problem = jobWorker.problem();
+      if (problem !== null) return problem;
+    }
+    return null;
   }
 
   liveAttempts(): number {
@@ -254,6 +281,7 @@ class QuorumWorker implements WorkerOn {
       await this.#endedWithin(HAND_BACK_MS);
     }
     this.#leases.stop();
+    await this.#leaseThread?.stop();
     this.#progress.stop();
     const ends = await Promise.allSettled(this.#jobWorkers.map((jobWorker) => jobWorker.close()));
     for (const end of ends) {
@@ -274,6 +302,15 @@ class QuorumWorker implements WorkerOn {
     await Promise.race([Promise.allSettled(this.#live), over]);
     return this.#live.size === 0;
   }
+}
+
+function leaseThreadOf(
+  { leaseThread, blockedMsMax = BLOCKED_MS_MAX_DEFAULT, redis: { cluster } }: WorkerOnOptions,
+  parts: Pick<LeaseThreadOptions, "worker" | "leaseMs" | "logger">,
+): LeaseThread | null {
+  if (leaseThread === undefined || blockedMsMax === 0) return null;
+  const { worker, leaseMs, logger } = parts;
+  return new LeaseThread({ ...leaseThread, worker, leaseMs, logger, blockedMsMax, cluster });
 }
 
 function concurrencyOf({ concurrency }: WorkerOptions, queue: string): number {

@@ -103,13 +103,15 @@ function redisService(layout: Layout, port: number): Service {
 async function requireAnswers({ amqpUrl, redisUrl }: BackingOptions): Promise<void> {
   const silent: string[] = [];
   if (amqpUrl !== null && !(await answersAmqp(addressOf(amqpUrl)))) {
-    silent.push(`RabbitMQ does not answer at ${named(amqpUrl)} (QUORUMQ_AMQP_URL)`);
+    silent.push(`RabbitMQ does not answer at ${named(amqpUrl)} (--amqp-url, QUORUMQ_AMQP_URL)`);
   }
   if (redisUrl !== null && !(await answersRedis(addressOf(redisUrl)))) {
-    silent.push(`Redis does not answer at ${named(redisUrl)} (QUORUMQ_REDIS_URL)`);
+    silent.push(`Redis does not answer at ${named(redisUrl)} (--redis-url, QUORUMQ_REDIS_URL)`);
   }
   if (silent.length > 0) {
-    throw new UsageError(`${silent.join("\n")}\nunset the variable to get a private one`);
+    throw new UsageError(
+      `${silent.join("\n")}\nstart it, or leave the setting out to get a private one`,
+    );
   }
 }
 

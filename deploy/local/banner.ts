@@ -7,6 +7,7 @@ import type { Greeting } from "./greeting.ts";
 
 export interface BannerFacts {
   readonly version: string;
+  readonly cluster: string;
   readonly nodeCount: number;
   readonly grpc: string;
   readonly consoleUrl: string;
@@ -23,13 +24,14 @@ export function bannerOf(facts: BannerFacts): string {
   const root = relative(process.cwd(), facts.root) || ".";
   const pages = rabbitmqUiUrl === null ? "" : `   pages ${rabbitmqUiUrl} (guest / guest)`;
   const nodes = facts.nodeCount === 1 ? "1 node" : `${facts.nodeCount} nodes`;
+  const parts = `${nodes}, 1 gateway, 2 workers`;
   const lines = [
-    `quorumq ${facts.version} is ready: ${nodes}, 1 gateway, 2 workers. Ctrl-C stops it.`,
+    `quorumq ${facts.version} is ready: ${parts}. Ctrl-C stops it.`,
     `  gRPC      ${facts.grpc}`,
     `  REST      ${facts.consoleUrl}/v1/jobs   document ${facts.consoleUrl}/openapi.json`,
     `  RabbitMQ  ${withoutPassword(facts.amqpUrl)}${pages}`,
     `  Redis     ${withoutPassword(facts.redisUrl)}`,
-    `  logs      ${root}/logs/*.log   processes ${root}/stack.json`,
+    `  logs      ${root}/logs/*.log   processes ${root}/stack.json   cluster ${facts.cluster}`,
     ...(facts.moved.length === 0 ? [] : [`  moved     ${facts.moved.join(", ")}`]),
     `  greeting  SayHello("world") answered "${greeting.reply}"`,
     `            job ${greeting.jobId}   trace ${greeting.traceId}`,

@@ -5,6 +5,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { JobState } from "../../protos/gen/quorumq/v1/job.ts";
+import { ListJobsRequest } from "../../protos/gen/quorumq/v1/job_service.ts";
 import { connectJobs, type JobsConnection } from "../../transport/grpc/client.ts";
 import { Code, PipelineError } from "../../transport/pipeline-error.ts";
 import {
@@ -59,7 +60,7 @@ async function greetOnce(
     const { message } = await greeter.sayHello({ name }, call);
     const traceId = traceIdOf(traceparent);
     const state = JobState.JOB_STATE_SUCCEEDED;
-    const query = { pageSize: 50, pageToken: "", state, kind: "greet", queue: "" };
+    const query = ListJobsRequest.fromPartial({ pageSize: 50, state, kind: "greet" });
     const listed = await jobs.listJobs(query, { timeoutMs: CALL_TIMEOUT_MS, signal });
     const job = listed.jobs.find((candidate) => candidate.traceId === traceId);
     if (job === undefined) throw new Error(`no greet job has the trace ${traceId}`);

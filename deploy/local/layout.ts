@@ -8,6 +8,9 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
+/** Under the folder that the stack was started in, unless --dir says otherwise. */
+export const STATE_FOLDER = ".quorumq";
+
 export interface Layout {
   readonly root: string;
   readonly stackFile: string;

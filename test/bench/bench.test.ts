@@ -16,6 +16,7 @@ beforeAll(async () => {
     sections: SECTIONS,
     seconds: 0.3,
     kills: 1,
+    leaseMs: 4_000,
     nodes: 3,
     mebibytes: 1,
     entries: 20_000,
@@ -41,6 +42,7 @@ describe("a short run of the benchmark", () => {
       "measuring failover",
       "measuring snapshot",
       "measuring limits",
+      "measuring recovery",
       "measuring million",
       "measuring bare BullMQ",
     ]);
@@ -75,6 +77,7 @@ describe("a short run of the benchmark", () => {
         "SubmitJobs accepted, window 512, 3 at a time of 100 keys",
         "SubmitJobs recorded, of the same, 3 at a time of 100 keys",
       ],
+      ["kill -9 of a worker until its jobs have run elsewhere, lease 4 s"],
       [
         "accepted with an empty ledger",
         "accepted with 2000 jobs waiting",

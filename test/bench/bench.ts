@@ -16,14 +16,15 @@ import { measureLatency } from "./latency.ts";
 import { measureLimits } from "./limits.ts";
 import { currentLoad, describeMachine, type Machine, rabbitmqVersion } from "./machine.ts";
 import { measureMillion } from "./million.ts";
+import { measureRecovery } from "./recovery.ts";
 import { measureSnapshot } from "./snapshot.ts";
 import { measureThroughput } from "./throughput.ts";
 
-/** Of a usual run. "limits" is asked for, and so is "million", which takes minutes. */
+/** Of a usual run. The others are asked for; "million" and "recovery" take minutes. */
 export const USUAL_SECTIONS = [
   ...(["latency", "throughput", "failover", "snapshot", "bullmq"] as const),
 ] as const;
-export const SECTIONS = [...USUAL_SECTIONS, "limits", "million"] as const;
+export const SECTIONS = [...USUAL_SECTIONS, "limits", "recovery", "million"] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export interface BenchOptions {
@@ -31,6 +32,8 @@ export interface BenchOptions {
   /** Each row's measured time; latencies are warmed up a quarter of it before. */
   readonly seconds: number;
   readonly kills: number;
+  /** Of the workers' attempts. */
+  readonly leaseMs: number;
   /** Members of the quorum. */
   readonly nodes: number;
   /** Of the snapshot that a wiped node is caught up with, and of the log of the restart. */
@@ -94,8 +97,9 @@ async function measureStack(
     dir: join(dir, "stack"),
     flags: [
       ...["--log-level", "warn", "--concurrency", String(options.concurrency)],
-      ...["--nodes", String(options.nodes)],
+      ...["--nodes", String(options.nodes), "--lease-ms", String(options.leaseMs)],
     ],
+    files: [join(import.meta.dirname, "recovery-jobs.ts")],
     env: profiling(options.profileDir),
   });
   try {
@@ -132,6 +136,11 @@ async function measureSection(
           kills: options.kills,
           timeMsMax: FAILOVER_MS_MAX,
         });
+      case "recovery": {
+        const { kills, leaseMs } = options;
+        const timeMsMax = FAILOVER_MS_MAX;
+        return await measureRecovery({ stack, connection, kills, leaseMs, timeMsMax });
+      }
       case "snapshot": {
         const { mebibytes, entries } = options;
         return await measureSnapshot({ stack, connection, dir, mebibytes, entries });

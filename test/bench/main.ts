@@ -4,6 +4,7 @@
 //   npm run bench -- --only snapshot --mebibytes 100 --entries 1000000
 //   npm run bench -- --only million --jobs 1000000
 //   npm run bench -- --only limits
+//   npm run bench -- --only recovery --kills 10 --lease-seconds 10
 //   npm run bench -- --only latency --only throughput --seconds 20 --json figures.json
 //
 // About three minutes by default. Exit code 0 whatever the figures are; it fails only when it
@@ -19,12 +20,13 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "8" },
     kills: { type: "string", default: "20" },
+    "lease-seconds": { type: "string", default: "10" },
     nodes: { type: "string", default: "3" },
     mebibytes: { type: "string", default: "100" },
     entries: { type: "string", default: "1000000" },
     jobs: { type: "string", default: "1000000" },
     concurrency: { type: "string", default: "50" },
-    /** latency, throughput, failover, snapshot, bullmq or million; may be given more than once. */
+    /** A section of bench.ts; may be given more than once. */
     only: { type: "string", multiple: true, default: [...USUAL_SECTIONS] },
     /** Also write the report here. */
     json: { type: "string" },
@@ -33,7 +35,9 @@ const { values } = parseArgs({
   },
 });
 
-type NumberName = "seconds" | "kills" | "nodes" | "mebibytes" | "entries" | "jobs" | "concurrency";
+type NumberName =
+  | ("seconds" | "kills" | "nodes" | "mebibytes" | "entries" | "jobs" | "concurrency")
+  | "lease-seconds";
 
 function positive(name: NumberName, most = 1_000): number {
   const value = Number(values[name]);
@@ -51,6 +55,7 @@ const report = await runBench({
   sections: values.only.map(sectionOf),
   seconds: positive("seconds"),
   kills: positive("kills"),
+  leaseMs: positive("lease-seconds", 600) * 1_000,
   nodes: positive("nodes", 9),
   mebibytes: positive("mebibytes"),
   entries: positive("entries", 10_000_000),

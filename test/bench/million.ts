@@ -168,6 +168,8 @@ const NO_FILTER = {
   state: JobState.JOB_STATE_UNSPECIFIED,
   kind: "",
   queue: "",
+  scheduleId: "",
+  parentJobId: "",
 };
 
 async function measureRestart(stack: LocalStack, { cluster }: JobsConnection): Promise<number> {

@@ -24,6 +24,8 @@ export interface ChaosOptions {
   /** 3, which the stack has, or more, which are added first. */
   readonly nodes: number;
   readonly jobsPerSecond: number;
+  /** An end to the crowd before a stalled pipeline (load.ts). */
+  readonly callersMax?: number;
   readonly seed: number;
   /** In this order; the run ends with it, or when the time is over. */
   readonly faults: (dice: Dice) => Iterable<Fault>;
@@ -90,11 +92,17 @@ async function grow({ parts, connection, members }: World, nodeIds: string[]): P
 
 async function run(world: World, options: ChaosOptions): Promise<ChaosReport> {
   const { connection, dice } = world;
-  const { report, seed, jobsPerSecond, jobsBetweenFaults, durationMs } = options;
+  const { report, seed, jobsPerSecond, callersMax, jobsBetweenFaults, durationMs } = options;
   const startedMs = performance.now();
   const history = new ClientHistory();
   const loadDice = new Dice(seed + 1);
-  const load = new Load({ jobs: connection.jobs, jobsPerSecond, history, dice: loadDice });
+  const load = new Load({
+    jobs: connection.jobs,
+    jobsPerSecond,
+    history,
+    dice: loadDice,
+    ...(callersMax === undefined ? {} : { callersMax }),
+  });
   const faults: FaultReport[] = [];
   const failures: string[] = [];
   try {

@@ -1,6 +1,7 @@
 // Callers that come at a steady rate, and what became of them.
 //
-// Guarantees: arrivals do not wait for answers (an open loop), so a stalled pipeline meets a crowd.
+// Guarantees: arrivals do not wait for answers (an open loop), so a stalled pipeline meets a crowd,
+// which may be given an end: who comes when it is reached goes away again.
 // Every code that any caller saw is counted; when jobs were accepted is known for the whole run.
 // Does not own: what a caller does (caller.ts), what happens to the pipeline meanwhile (fault.ts),
 // the verdict (audit.ts).
@@ -20,6 +21,8 @@ export interface LoadOptions {
   readonly jobsPerSecond: number;
   readonly history: ClientHistory;
   readonly dice: Dice;
+  /** How many callers there may be at once; as many as come, if left out. */
+  readonly callersMax?: number;
 }
 
 export interface LoadReport {
@@ -104,11 +107,15 @@ export class Load {
   }
 
   async #arrive(): Promise<void> {
+    const { jobsPerSecond, callersMax = Number.POSITIVE_INFINITY } = this.#options;
     const startedMs = performance.now();
+    let arrived = 0;
     while (this.#isRunning) {
       const dueMs = performance.now() - startedMs;
-      const due = Math.floor((dueMs / 1_000) * this.#options.jobsPerSecond);
-      while (this.#submitted < due) this.#begin();
+      const due = Math.floor((dueMs / 1_000) * jobsPerSecond);
+      for (; arrived < due; arrived += 1) {
+        if (this.#callers.size < callersMax) this.#begin();
+      }
       await delay(TURN_MS);
     }
   }

@@ -6,7 +6,9 @@ import { ELECTION_MUTANTS } from "./area/elections.ts";
 import { JOB_MUTANTS } from "./area/jobs.ts";
 import { LOCK_MUTANTS } from "./area/locks.ts";
 import { MEMBER_MUTANTS } from "./area/members.ts";
+import { QUEUE_MUTANTS } from "./area/queues.ts";
 import { READ_MUTANTS } from "./area/reads.ts";
+import { RETENTION_MUTANTS } from "./area/retention.ts";
 import { RUN_MUTANTS } from "./area/runs.ts";
 import { SNAPSHOT_MUTANTS } from "./area/snapshots.ts";
 import type { Mutant } from "./mutant.ts";
@@ -21,4 +23,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...JOB_MUTANTS,
   ...RUN_MUTANTS,
   ...LOCK_MUTANTS,
+  ...QUEUE_MUTANTS,
+  ...RETENTION_MUTANTS,
 ];

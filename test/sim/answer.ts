@@ -10,7 +10,8 @@ import type { JobOutcome } from "./linearizability/job-call.ts";
 import { outcomeOf as jobOutcomeOf, renewalOf } from "./linearizability/job-observation.ts";
 
 export type LockOutcome = Extract<Result, { kind: "locks" | "lock-refused" }>;
-export type Applied = JobOutcome | LockOutcome | { readonly kind: "done" };
+export type DrainOutcome = Extract<Result, { kind: "queue-drained" }>;
+export type Applied = JobOutcome | LockOutcome | DrainOutcome | { readonly kind: "done" };
 
 export type Answer =
   | { readonly kind: "applied"; readonly index: LogIndex; readonly outcome: Applied }
@@ -30,8 +31,10 @@ export type Reply = (answer: Answer) => void;
 export function outcomeOf(result: Result): Applied {
   if (result.kind.startsWith("schedule")) return { kind: "done" };
   // Standings are copies already.
-  if (["done", "locks", "lock-refused"].includes(result.kind)) return result as Applied;
-  if (result.kind === "reported") return { kind: "done" };
+  if (["done", "locks", "lock-refused", "queue-drained"].includes(result.kind))
+    return result as Applied;
+  const isPlain = ["reported", "queue-set", "queue-not-found"].includes(result.kind);
+  if (isPlain) return { kind: "done" };
   if (result.kind !== "renewed") return jobOutcomeOf(result);
   const stale = result.stale[0];
   return stale === undefined ? { kind: "renewed" } : renewalOf(result, stale.jobId, stale.token);

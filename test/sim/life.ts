@@ -87,6 +87,7 @@ export class Life {
       nodeName: this.id,
       clock: this.#clock,
       propose: (body) => this.#propose(body, null),
+      retention: options.retentions[host.place % Math.max(1, options.retentions.length)],
     });
     this.#lastSnapshotMs = sim.scheduler.nowMs;
   }
@@ -278,9 +279,10 @@ export class Life {
       result === undefined ? null : outcomeOf(result),
     );
     if (applied === null) return;
-    const { kind } = commandOf(entry).body;
-    this.#ticker.applied(kind);
-    if (kind === "open-term" && entry.term === this.#term && this.isLeader) this.#isLeading = true;
+    const { body } = commandOf(entry);
+    this.#ticker.applied(this.replica.ledger, body, applied.changes);
+    if (body.kind === "open-term" && entry.term === this.#term && this.isLeader)
+      this.#isLeading = true;
   }
 
   #serveReads(): void {

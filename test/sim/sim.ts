@@ -27,6 +27,7 @@ export interface Streams {
   readonly node: Random;
   readonly operator: Random;
   readonly schedules: Random;
+  readonly limits: Random;
 }
 
 export class Sim {
@@ -55,6 +56,7 @@ export class Sim {
       node: new Random(seed, "node"),
       operator: new Random(seed, "operator"),
       schedules: new Random(seed, "schedules"),
+      limits: new Random(seed, "limits"),
     };
     this.checker = new Checker(this);
   }

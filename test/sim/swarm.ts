@@ -5,6 +5,7 @@
 // what a failing case needs. Does not own: what a fault does (chaos.ts and the models).
 
 import type { Limits } from "../../raft/node.ts";
+import type { Retention } from "../../transport/retention-keeper.ts";
 import {
   AIMED_FAULTS,
   type FaultKind,
@@ -23,6 +24,9 @@ export interface Overrides {
   readonly spares?: number;
   readonly gateways?: number;
   readonly workers?: number;
+  readonly queueOperators?: number;
+  /** 0: nothing is forgotten. */
+  readonly retentions?: number;
 }
 
 export interface Workload {
@@ -37,6 +41,8 @@ export interface Workload {
   readonly reportShare: number;
   /** Of the submissions: those that carry an idempotency key. */
   readonly keyShare: number;
+  /** Clients that limit, pause and drain queues; jobs have concurrency keys then, too. */
+  readonly queueOperators: number;
   /** How many different lock keys there are; few make a hot run. */
   readonly lockKeys: number;
   readonly leaseMs: number;
@@ -74,6 +80,8 @@ export interface SimOptions {
   /** Proposals that come within this time are given to the core together; 0: one by one. */
   readonly batchMs: number;
   readonly workload: Workload;
+  /** What nodes are told about forgetting, each one of these; none: nothing is forgotten. */
+  readonly retentions: readonly Retention[];
 }
 
 /** The largest probability or share of each; a run draws its own below it. */
@@ -280,7 +288,8 @@ function drawMix(seed: number, overrides: Overrides): SimOptions {
     hashEntries: random.one([64, 150, 300]),
     isFrozen: random.chance(0.1),
     batchMs: random.one([0, 0, 2, 20]),
-    workload: drawWorkload(random, overrides),
+    workload: drawWorkload(random, overrides, seed),
+    retentions: drawRetentions(seed, overrides),
   };
 }
 
@@ -301,12 +310,26 @@ function drawLimits(random: Random, rates: Partial<Record<FaultKind, number>>): 
   };
 }
 
-function drawWorkload(random: Random, overrides: Overrides): Workload {
+/** By a stream of its own, as are the operators of queues: other draws are what they were. */
+function drawRetentions(seed: number, { retentions }: Overrides): Retention[] {
+  const random = new Random(seed, "retention");
+  const count = random.one([0, 0, 1, 1, 2]);
+  return Array.from({ length: Math.min(count, retentions ?? count) }, () => ({
+    ageMs: Math.round(random.logarithmic(1_000, 30_000)),
+    jobsMax: random.one([0, 5, 30, 1_000]),
+    spareMs: Math.round(random.logarithmic(100, 5_000)),
+    keyMs: Math.round(random.logarithmic(100, 60_000)),
+  }));
+}
+
+function drawWorkload(random: Random, overrides: Overrides, seed: number): Workload {
+  const queueOperators = new Random(seed, "queue-operators").one([0, 0, 1, 1, 2]);
   const gateways = random.whole(1, 4);
   const workers = random.whole(1, 4);
   return {
     gateways: overrides.gateways ?? gateways,
     workers: overrides.workers ?? workers,
+    queueOperators: overrides.queueOperators ?? queueOperators,
     thinkMs: random.logarithmic(60, 600),
     readShare: random.between(0.1, 0.6),
     cancelShare: random.between(0, 0.1),

@@ -61,6 +61,21 @@ export const deafHold = defineJob({
   },
 });
 
+/** Blocks the event loop of its worker for holdMs, but on the first attempt only. */
+export const blockLoop = defineJob({
+  kind: "block-loop",
+  queue: "marking",
+  input,
+  retry: { maxAttempts: 5, backoff: { initialMs: 50, multiplier: 1, maxMs: 50 } },
+  handler: ({ file, holdMs }, { jobId, attempt, fencingToken }) => {
+    const entry = { jobId, attempt, token: Number(fencingToken), pid: process.pid };
+    mark(file, { event: "begin", ...entry });
+    if (attempt === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, holdMs);
+    mark(file, { event: "end", ...entry });
+    return { token: entry.token };
+  },
+});
+
 /** Has more to say than a result may hold. */
 export const boast = defineJob({
   kind: "boast",

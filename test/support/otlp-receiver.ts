@@ -24,6 +24,8 @@ export interface ReceivedSpan {
   readonly endNs: bigint;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   readonly events: readonly string[];
+  /** Trace id and span id of each. */
+  readonly links: readonly string[];
   /** 0 unset, 1 ok, 2 error. */
   readonly statusCode: number;
 }
@@ -83,6 +85,7 @@ function readAttribute(bytes: Uint8Array, into: Record<string, AttributeValue>):
 function readSpan(bytes: Uint8Array, resource: Record<string, AttributeValue>): ReceivedSpan {
   const attributes: Record<string, AttributeValue> = {};
   const events: string[] = [];
+  const links: string[] = [];
   const span = { traceId: "", spanId: "", parentSpanId: "", name: "", kind: 0, statusCode: 0 };
   let startNs = 0n;
   let endNs = 0n;
@@ -115,6 +118,18 @@ function readSpan(bytes: Uint8Array, resource: Record<string, AttributeValue>): 
           events.push(inner.string());
         },
       }),
+    13: (r) => {
+      const link = { traceId: "", spanId: "" };
+      readMessage(r.bytes(), {
+        1: (inner) => {
+          link.traceId = hex(inner.bytes());
+        },
+        2: (inner) => {
+          link.spanId = hex(inner.bytes());
+        },
+      });
+      links.push(`${link.traceId} ${link.spanId}`);
+    },
     15: (r) =>
       readMessage(r.bytes(), {
         3: (inner) => {
@@ -124,7 +139,7 @@ function readSpan(bytes: Uint8Array, resource: Record<string, AttributeValue>): 
   });
   const service = String(resource["service.name"] ?? "");
   const instance = String(resource["service.instance.id"] ?? "");
-  return { ...span, startNs, endNs, attributes, events, service, instance };
+  return { ...span, startNs, endNs, attributes, events, links, service, instance };
 }
 
 /** Decodes one ExportTraceServiceRequest. */

@@ -7,7 +7,7 @@ import assert from "node:assert";
 import { Redis } from "ioredis";
 import type { JobSpec } from "../../ledger/command.ts";
 import type { Job, JobState } from "../../ledger/job.ts";
-import { getJob, queuedJobs } from "../../ledger/ledger.ts";
+import { getJob, isDispatchOver, isKnownQueue, queuedJobs } from "../../ledger/ledger.ts";
 import { createBullJobQueue } from "../../transport/redis/job-queue.ts";
 import { silentLogger } from "../../transport/telemetry/logger.ts";
 import type { JobDefinition } from "../../workers/define-job.ts";
@@ -42,7 +42,7 @@ const CLUSTER = "pipeline";
 const CALL = { timeoutMs: 5_000, traceparent: "" };
 
 export async function startPipeline(
-  options: { readonly reconcileMs?: number } = {},
+  options: { readonly reconcileMs?: number; readonly sweepMs?: number } = {},
 ): Promise<Pipeline> {
   const logger = silentLogger();
   const redis = await startRedis();
@@ -55,6 +55,8 @@ export async function startPipeline(
   const dispatcher = createDispatcher({
     jobQueue,
     queued: () => queuedJobs(quorum.ledger),
+    isOver: (jobId, dispatch) => isDispatchOver(quorum.ledger, jobId, dispatch),
+    isKnownQueue: (queue) => isKnownQueue(quorum.ledger, queue),
     logger,
     ...options,
   });

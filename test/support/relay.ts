@@ -12,6 +12,8 @@ export interface Relay {
   refuse(): void;
   /** Cuts all connections through it, without a word to either side. */
   cut(): void;
+  /** Connections through it stay open, but nothing comes through any more; later ones work. */
+  swallow(): void;
 }
 
 /** A way to the broker that refuses everyone until it is told to accept. */
@@ -58,6 +60,9 @@ export async function startRelay(url: string): Promise<Relay> {
       isAccepting = false;
     },
     cut,
+    swallow: () => {
+      for (const socket of sockets) socket.unpipe().resume();
+    },
   };
 }
 

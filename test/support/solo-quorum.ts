@@ -68,6 +68,7 @@ export class SoloQuorum implements Quorum {
   readonly #lockEventListeners = new Set<(event: LockEvent) => void>();
   readonly #gapListeners = new Set<() => void>();
   readonly #leaderListeners = new Set<(view: LeaderView) => void>();
+  readonly #proposalChecks = new Set<() => void>();
   readonly #changeListeners = new Set<(changes: readonly Change[]) => void>();
   #index = 0;
   #aheadMs = 0;
@@ -85,6 +86,7 @@ export class SoloQuorum implements Quorum {
     const checked = checkCommand(commandBodyToWire(body));
     if ("malformed" in checked) return Promise.reject(new Error(checked.malformed));
     this.proposed.push(checked.ok);
+    for (const check of this.#proposalChecks) check();
     const { result } = this.apply(checked.ok);
     const bytes = WireApplied.encode(toWireApplied(this.#index, result)).finish();
     return Promise.resolve({ kind: "applied", applied: WireApplied.decode(bytes) });
@@ -134,6 +136,19 @@ export class SoloQuorum implements Quorum {
   onChanges(listener: (changes: readonly Change[]) => void): () => void {
     this.#changeListeners.add(listener);
     return () => this.#changeListeners.delete(listener);
+  }
+
+  /** Resolves when clients have proposed so many commands of this kind, from the beginning on. */
+  untilProposed(kind: CommandBody["kind"], count: number): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.proposed.filter((body) => body.kind === kind).length < count) return;
+        this.#proposalChecks.delete(check);
+        resolve();
+      };
+      this.#proposalChecks.add(check);
+      check();
+    });
   }
 
   /** Until `restore`, calls end with this outcome and nothing happens. */

@@ -30,7 +30,7 @@ import {
 } from "../call-codec.ts";
 import { type CallEnd, type ClientCall, ClientCalls } from "../client-calls.ts";
 import { commandBodyToWire } from "../command-codec.ts";
-import { AMQP_MESSAGE_BYTES_MAX, CLIENT_CALLS_MAX } from "../limit.ts";
+import { AMQP_MESSAGE_BYTES_MAX, CLIENT_CALLS_BYTES_MAX, CLIENT_CALLS_MAX } from "../limit.ts";
 import type {
   AdministerAction,
   AdministerOutcome,
@@ -224,7 +224,7 @@ export class AmqpQuorum implements Quorum {
     if (this.#isClosed || signal?.aborted === true) {
       return Promise.resolve({ kind: "unavailable", reason: "shutting-down" });
     }
-    if (this.#calls.size >= CLIENT_CALLS_MAX) {
+    if (this.#calls.size >= CLIENT_CALLS_MAX || this.#calls.bytes >= CLIENT_CALLS_BYTES_MAX) {
       return Promise.resolve({ kind: "unavailable", reason: "overloaded" });
     }
     const traceparent = span === null ? options.traceparent : traceparentOf(span);

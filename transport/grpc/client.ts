@@ -2,6 +2,7 @@
 //
 // Guarantees: only UNAVAILABLE is retried by the channel (AIP-194), with back-off and a throttle,
 // and within the call's deadline; it means that nothing happened. Keepalive finds a dead gateway.
+// `close` ends what is open: nobody waits for a connection that is no more.
 // Does not own: idempotency keys (workers/client.ts fills them).
 
 import { type ChannelOptions, Client, credentials } from "@grpc/grpc-js";
@@ -11,6 +12,7 @@ import { JobServiceService } from "../../protos/gen/quorumq/v1/job_service.ts";
 import { LockServiceService } from "../../protos/gen/quorumq/v1/lock_service.ts";
 import { WorkerServiceService } from "../../protos/gen/quorumq/v1/worker_service.ts";
 import { GRPC_MESSAGE_BYTES_MAX, PAGE_SIZE_MAX } from "../limit.ts";
+import { ClientLife } from "./client-life.ts";
 import { type MethodsOf, methodClients } from "./method-client.ts";
 
 export type { ClientCallOptions } from "./method-client.ts";
@@ -26,6 +28,7 @@ export interface JobsConnection {
   readonly greeter: MethodsOf<typeof GreeterService>;
   readonly locks: MethodsOf<typeof LockServiceService>;
   readonly workers: MethodsOf<typeof WorkerServiceService>;
+  /** Ends all open calls, as CALL_CANCELLED. */
   close(): void;
 }
 
@@ -70,12 +73,16 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 /** Connects at the first call. */
 export function connectJobs({ address }: JobsConnectionOptions): JobsConnection {
   const client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const life = new ClientLife();
   return {
-    jobs: methodClients(client, JobServiceService),
-    cluster: methodClients(client, ClusterServiceService),
-    greeter: methodClients(client, GreeterService),
-    locks: methodClients(client, LockServiceService),
-    workers: methodClients(client, WorkerServiceService),
-    close: () => client.close(),
+    jobs: methodClients(client, JobServiceService, life),
+    cluster: methodClients(client, ClusterServiceService, life),
+    greeter: methodClients(client, GreeterService, life),
+    locks: methodClients(client, LockServiceService, life),
+    workers: methodClients(client, WorkerServiceService, life),
+    close: () => {
+      life.close();
+      client.close();
+    },
   };
 }

@@ -1,7 +1,8 @@
 // Plain handlers put on a grpc-js server: messages in, messages out, one status.
 //
-// Guarantees: a request that does not decode is the caller's fault (INVALID_ARGUMENT), not ours. A
-// stream is written no faster than the peer reads, and read no faster than the handler asks.
+// Guarantees: a request that does not decode, or whose text is not UTF-8, is the caller's fault
+// (INVALID_ARGUMENT), not ours. A stream is written no faster than the peer reads, and read no
+// faster than the handler asks.
 // Methods without a handler answer UNIMPLEMENTED with an ErrorInfo.
 // Does not own: what a call is (open-call.ts) nor how errors look (status.ts).
 
@@ -16,8 +17,10 @@ import type {
   UntypedHandleCall,
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { PipelineError } from "../pipeline-error.ts";
 import { refusal } from "../reason.ts";
 import type { ServerLife } from "../served-call.ts";
+import { decodeStrictly } from "../strict-decode.ts";
 import type { BidiHandler, Handlers, ServerStreamHandler, UnaryHandler } from "./call.ts";
 import { OpenCall } from "./open-call.ts";
 
@@ -119,7 +122,7 @@ async function pump(
 function decoderOf(method: Method): (bytes: Buffer) => unknown {
   return (bytes) => {
     try {
-      return method.requestDeserialize(bytes);
+      return decodeStrictly(method, bytes);
     } catch (cause) {
       // Thrown from here, grpc-js would answer INTERNAL.
       return new Undecodable(cause);
@@ -129,6 +132,7 @@ function decoderOf(method: Method): (bytes: Buffer) => unknown {
 
 function decoded(request: unknown): unknown {
   if (!(request instanceof Undecodable)) return request;
+  if (request.cause instanceof PipelineError) throw request.cause;
   throw refusal("MALFORMED_REQUEST", "the request is not the message that this method takes", {
     cause: request.cause,
   });

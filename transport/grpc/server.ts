@@ -42,6 +42,8 @@ export interface GrpcServerOptions {
 
 export interface GrpcServer {
   readonly port: number;
+  /** Calls without an answer yet. */
+  openCalls(): number;
   /** What the health service tells. */
   setServing(isServing: boolean): void;
   /** Ends the server, at the latest after this time and a moment. */
@@ -100,6 +102,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const port = await listen(server, options);
   return {
     port,
+    openCalls: () => open.size,
     setServing: (isServing) => health.set(isServing && !drained.signal.aborted),
     drain: async (timeoutMs) => {
       health.set(false);

@@ -118,13 +118,21 @@ function decodeDetails(metadata: Metadata | undefined): Details | null {
 /** Made by gRPC itself on either side: no connection, a deadline, a limit, an unknown method. */
 function undetailed(code: Code, failure: GrpcFailure): PipelineError {
   const reason = UNDETAILED[code];
-  if (reason !== undefined) return refusal(reason, failure.details, { cause: failure });
+  if (reason !== undefined) {
+    return refusal(reason, innermost(failure.details), { cause: failure });
+  }
   return new PipelineError(failure.details, {
     code,
     reason: code,
     retry: defaultRetry(code),
     cause: failure,
   });
+}
+
+/** gRPC wraps what happened in each of its layers; only a person reads it. */
+function innermost(details: string): string {
+  const last = details.split("Last error: ").at(-1) ?? details;
+  return last.replace(/[.]? *Resolution note: *$/, "").replace(/^Error: /, "");
 }
 
 const UNDETAILED: Partial<Record<Code, Reason>> = {

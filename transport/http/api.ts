@@ -7,9 +7,10 @@
 
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ServerStreamHandler, UnaryHandler } from "../grpc/call.ts";
-import type { PipelineError } from "../pipeline-error.ts";
+import { PipelineError } from "../pipeline-error.ts";
 import { refusal } from "../reason.ts";
 import { ServedCall, type ServerLife, unaryTimeoutMs } from "../served-call.ts";
+import { decodeStrictly } from "../strict-decode.ts";
 import { AttributeName } from "../telemetry/name.ts";
 import { methodDescriptor } from "./api-schema.ts";
 import { errorAnswer, errorBody, httpStatusOf } from "./error-answer.ts";
@@ -71,17 +72,19 @@ export class HttpApi {
       const allow = match.allowed.join(", ");
       return errorAnswer(verbNotAllowed(verb, path, allow), { allow });
     }
-    const headers = readHeaders(request.headers);
-    const wait = query.get("wait");
-    const isWaiting = headers.isWaiting || (wait !== null && wait !== "false");
-    const route = isWaiting ? this.#waiting(match.route) : match.route;
+    if (verb === "HEAD" && match.route.events !== undefined) {
+      // The headers of a stream are those of its first answer, and nobody would read that.
+      return errorAnswer(verbNotAllowed(verb, path, "GET"), { allow: "GET" });
+    }
+    const headers = readHeaders(request.headers, query);
+    const route = headers.isWaiting ? this.#waiting(match.route) : match.route;
     const call = openCall(route, headers, this.#life);
     request.onGone(() => call.callerGone());
     try {
       call.requireTime();
       const bound = this.#bound.get(route.method);
       if (bound === undefined) return unimplemented(undefined, call);
-      const body = await bodyText(request);
+      const body = await bodyText(request, call);
       const parts = { route, path: match.parts, query, headers, body };
       const message = requestOf(bound, requestMessage(bound.descriptor, parts));
       if (route.events === undefined) return await unary(bound, route, message, call);
@@ -120,8 +123,9 @@ function openCall(route: Route, headers: RequestHeaders, life: ServerLife): Serv
 
 function requestOf({ method }: Bound, bytes: Uint8Array): unknown {
   try {
-    return method.requestDeserialize(Buffer.from(bytes));
+    return decodeStrictly(method, bytes);
   } catch (cause) {
+    if (cause instanceof PipelineError) throw cause;
     // A number that JavaScript cannot count to.
     throw refusal("MALFORMED_REQUEST", "the request holds a number over 2^53", { cause });
   }

@@ -15,8 +15,9 @@ import type { HeadersIn, HttpAnswer, HttpRequest } from "./exchange.ts";
 
 /** Answers hold jobs of others, and are JSON whatever a browser makes of their content. */
 const ALWAYS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
-/** The rest of a body that is too large is not waited for. */
+/** The rest of a body that is too large, or too slow, is not waited for. */
 const TOO_LARGE = 413;
+const TOO_LATE = 504;
 
 export function listener(
   answerTo: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>,
@@ -31,13 +32,17 @@ export function listener(
       if (error.reason === "INTERNAL") life.logger.error({ err: thrown }, "a request failed");
       answer = errorAnswer(error);
     }
-    const isLast = life.draining.aborted || answer.status === TOO_LARGE;
+    const isLast = life.draining.aborted || isBodyLeft(request, answer);
     await write(response, answer, isLast ? { ...ALWAYS, connection: "close" } : ALWAYS);
   };
   return (request, response) => {
     // What fails here is the connection: the caller has gone, as `close` tells whom it concerns.
     answered(request, response).catch(() => response.destroy());
   };
+}
+
+function isBodyLeft({ complete }: IncomingMessage, { status }: HttpAnswer): boolean {
+  return status === TOO_LARGE || (status === TOO_LATE && !complete);
 }
 
 function requestOf(request: IncomingMessage, response: ServerResponse): HttpRequest {
@@ -50,7 +55,8 @@ function requestOf(request: IncomingMessage, response: ServerResponse): HttpRequ
     path: address.pathname,
     query: address.searchParams,
     headers: headersOf(request),
-    body: request,
+    // Leaving it early must not take the connection away, which the answer needs.
+    body: request.iterator({ destroyOnReturn: false }),
     onGone: (gone) => {
       // The connection is closed after an answer, too, which then has been written.
       response.once("close", () => {

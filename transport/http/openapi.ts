@@ -110,7 +110,15 @@ export function openApi(): Schema {
   }
   return {
     openapi: "3.1.0",
-    info: { title: "quorumq", version: "v1", description: DESCRIPTION },
+    info: {
+      title: "quorumq",
+      version: "v1",
+      description: DESCRIPTION,
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: "/", description: "The console that serves this document." }],
+    // There are no credentials: an empty list says so, an absent one says nothing.
+    security: [],
     paths,
     components: {
       schemas: {
@@ -134,13 +142,19 @@ function operation(method: DescMethod, row: Row): Schema {
   return {
     operationId: name,
     tags: [parent.name],
+    summary: wordsOf(name),
     ...(help === "" ? {} : { description: help }),
     parameters: [...fieldParameters(method, row), ...shared(row).map(parameterRef)],
     ...(body === null
       ? {}
       : { requestBody: { required: row.body !== "*", content: jsonContent(body) } }),
-    responses: { "200": success(method, row), default: failure() },
+    responses: { "200": success(method, row), "4XX": failure(), default: failure() },
   };
+}
+
+/** BatchSubmitJobs: "Batch submit jobs", what pages that show the document list. */
+function wordsOf(name: string): string {
+  return name.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 /** null: there is none. A body that is the whole request leaves out what the path holds. */

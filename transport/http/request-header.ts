@@ -17,12 +17,19 @@ export interface RequestHeaders {
   readonly violations: readonly Violation[];
 }
 
+/** Node reads other bytes as Latin-1: a key in UTF-8 would be another one than in a body. */
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
 /** Milliseconds: the deadline of the call, as `grpc-timeout` is over gRPC. */
 export const TIMEOUT_HEADER = "x-timeout-ms";
 
-export function readHeaders(headers: HeadersIn): RequestHeaders {
+export function readHeaders(headers: HeadersIn, query: URLSearchParams): RequestHeaders {
   const violations: Violation[] = [];
   const wait = waitOf(headers.get("prefer") ?? "");
+  const asked = query.get("wait");
+  if (asked !== null && asked !== "true" && asked !== "false") {
+    violations.push({ field: "wait", description: "is not true or false" });
+  }
   const timeout = headers.get(TIMEOUT_HEADER);
   let timeoutMs = wait?.timeoutMs ?? Number.POSITIVE_INFINITY;
   if (timeout !== null) {
@@ -35,22 +42,28 @@ export function readHeaders(headers: HeadersIn): RequestHeaders {
   if (!/^\d{0,16}$/.test(lastEventId)) {
     violations.push({ field: "last-event-id", description: "is not the id of an event" });
   }
+  const key = headers.get("idempotency-key") ?? "";
+  if (!PRINTABLE.test(key)) {
+    const description = "is not in ASCII, which headers are; put the key into the body";
+    violations.push({ field: "idempotency-key", description });
+  }
   return {
     timeoutMs,
     traceparent: headers.get("traceparent") ?? "",
-    idempotencyKey: unquoted(headers.get("idempotency-key") ?? ""),
-    isWaiting: wait !== null,
+    idempotencyKey: unquoted(key),
+    isWaiting: wait !== null || asked === "true",
     lastEventId,
     violations,
   };
 }
 
-/** `Prefer: wait` or `wait=5`, in seconds (RFC 7240); null: neither is there. */
+/** `Prefer: wait` or `wait=5`, in seconds (RFC 7240); null: neither is there, or no wait at all. */
 function waitOf(prefer: string): { readonly timeoutMs: number } | null {
   for (const preference of prefer.split(",")) {
     const match = /^\s*wait\s*(?:=\s*"?(\d{1,6})"?)?\s*(?:;.*)?$/i.exec(preference);
     if (match === null) continue;
     const seconds = match[1];
+    if (Number(seconds) === 0) return null;
     return {
       timeoutMs: seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1_000,
     };

@@ -5,6 +5,7 @@
 // Does not own: JSON (request-reader.ts).
 
 import { type DescMessage, type DescMethod, fromJson, toBinary } from "@bufbuild/protobuf";
+import { PipelineError } from "../pipeline-error.ts";
 import { refusal } from "../reason.ts";
 import { fieldNamed, messageIn } from "./api-schema.ts";
 import type { RequestHeaders } from "./request-header.ts";
@@ -22,15 +23,12 @@ export interface RequestParts {
 
 /** Throws with everything that is wrong. */
 export function requestMessage({ input }: DescMethod, parts: RequestParts): Uint8Array {
-  const reader = new RequestReader(false);
-  const whole = putTogether(input, parts, reader);
   let cause: unknown;
-  if (!reader.hasFound) {
-    try {
-      return toBinary(input, fromJson(input, whole));
-    } catch (thrown) {
-      cause = thrown;
-    }
+  try {
+    return toBinary(input, fromJson(input, putTogether(input, parts, new RequestReader(false))));
+  } catch (thrown) {
+    if (thrown instanceof PipelineError) throw thrown;
+    cause = thrown;
   }
   // Once more, with a name for each thing that is wrong: nobody waits for that to be quick.
   const strict = new RequestReader(true);

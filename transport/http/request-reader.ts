@@ -1,14 +1,16 @@
 // The request message of a method, put together from path, query and body of an HTTP request.
 //
 // Guarantees: proto3 JSON, and strict: what is no field, is there twice or does not fit its field
-// is named, all of it at once, by the same paths that the gateway's own checks use. Fields whose
-// bytes are JSON are taken as they are written.
+// is named, all of it at once, by the same paths that the gateway's own checks use; a body with
+// very many problems is not read to its end. Fields whose bytes are JSON are taken as they are
+// written.
 // Does not own: which part goes where (route-table.ts), what the values may be (the handlers).
 
 import { type DescField, type DescMessage, fromJson, type JsonValue } from "@bufbuild/protobuf";
-import { HTTP_VIOLATIONS_MAX } from "../limit.ts";
+import { REQUEST_FIELDS_MAX, VIOLATIONS_TOLD_MAX } from "../limit.ts";
 import type { Violation } from "../pipeline-error.ts";
 import { refusal } from "../reason.ts";
+import { tooManyFields } from "../strict-decode.ts";
 import { fieldNamed, isJsonField, messageIn } from "./api-schema.ts";
 import { JsonScanner } from "./json-scanner.ts";
 import { describeValue } from "./value-name.ts";
@@ -18,24 +20,33 @@ export type JsonObject = Record<string, JsonValue>;
 /** As protobuf's own readers have it. */
 const MESSAGE_DEPTH_MAX = 100;
 const TEXT_SHOWN_MAX = 64;
+/** Four megabytes of nothing but faults would keep the process busy for seconds. */
+const VIOLATIONS_COUNTED_MAX = 1_000;
+
+/** Thrown by a reader that is not strict: something is wrong, and a strict one has its name. */
+class Misfit extends Error {
+  override readonly name = "Misfit";
+}
 
 export class RequestReader {
   readonly #violations: Violation[] = [];
   #count = 0;
+  #fieldCount = 0;
   readonly #isStrict: boolean;
 
-  /** Strict: each value is held to its field, one by one, so that what is wrong has a name. */
+  /**
+   * Strict: each value is held to its field, one by one, so that what is wrong has a name. A reader
+   * that is not strict gives up at the first thing that is wrong.
+   */
   constructor(isStrict: boolean) {
     this.#isStrict = isStrict;
   }
 
-  get hasFound(): boolean {
-    return this.#count > 0;
-  }
-
   add(field: string, description: string): void {
+    if (!this.#isStrict) throw new Misfit(field);
     this.#count += 1;
-    if (this.#count <= HTTP_VIOLATIONS_MAX) this.#violations.push({ field, description });
+    if (this.#count <= VIOLATIONS_TOLD_MAX) this.#violations.push({ field, description });
+    if (this.#count >= VIOLATIONS_COUNTED_MAX) this.requireNone();
   }
 
   /** A message from a JSON text. `path` is where it is in the request; "": the whole. */
@@ -68,9 +79,10 @@ export class RequestReader {
     if (first === undefined) return;
     const count = this.#count;
     const message = `${first.field} ${first.description}`;
+    const number = count < VIOLATIONS_COUNTED_MAX ? `${count}` : `${count} or more`;
     throw refusal(
       "INVALID_FIELD",
-      count === 1 ? message : `${count} fields are wrong; the first: ${message}`,
+      count === 1 ? message : `${number} fields are wrong; the first: ${message}`,
       {
         metadata: { field: first.field, violation_count: String(count) },
         violations: this.#violations,
@@ -78,7 +90,14 @@ export class RequestReader {
     );
   }
 
+  /** The protobuf reader counts them too, but only when all of them have been made. */
+  #countField(): void {
+    this.#fieldCount += 1;
+    if (this.#fieldCount > REQUEST_FIELDS_MAX) throw tooManyFields();
+  }
+
   #value(message: DescMessage, scanner: JsonScanner, path: string, depth: number): JsonObject {
+    this.#countField();
     const kind = scanner.peek();
     if (kind === "object" && depth < MESSAGE_DEPTH_MAX) {
       return this.#message(message, scanner, path, depth);
@@ -94,6 +113,7 @@ export class RequestReader {
     const read: JsonObject = {};
     const seen = new Set<string>();
     scanner.members((name) => {
+      this.#countField();
       const field = fieldNamed(message, name);
       const fieldPath = join(path, field?.name ?? shown(name));
       if (field === undefined) {

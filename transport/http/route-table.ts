@@ -89,6 +89,12 @@ export const ROUTES: Readonly<Record<string, Row>> = {
     body: "*",
     answer: "schedule",
   },
+  [`${JOBS}/TriggerSchedule`]: {
+    verb: "POST",
+    path: `${SCHEDULE}:trigger`,
+    body: "*",
+    key: "idempotency_key",
+  },
   [`${JOBS}/ListQueues`]: { verb: "GET", path: "/v1/queues" },
   [`${JOBS}/PauseQueue`]: { verb: "POST", path: `${QUEUE}:pause`, body: "*", answer: "queue" },
   [`${JOBS}/ResumeQueue`]: { verb: "POST", path: `${QUEUE}:resume`, body: "*", answer: "queue" },

@@ -31,6 +31,8 @@ export interface HttpServerOptions {
 
 export interface HttpServer {
   readonly port: number;
+  /** Calls without an answer yet. */
+  openCalls(): number;
   /** Ends the server, at the latest after this time and a moment. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -51,6 +53,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const port = await listen(server, options);
   return {
     port,
+    openCalls: () => open.size,
     drain: async (timeoutMs) => {
       drained.abort(refusal("SHUTTING_DOWN", "the server shuts down; another one answers"));
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -77,7 +80,7 @@ function answersOf(options: HttpServerOptions, life: ServerLife): Answers {
     "/openapi.json": () => jsonAnswer(document),
   };
   return (request) => {
-    requireOwnOrigin(request.headers, host);
+    requireOwnOrigin(request.headers, host, request.verb);
     const page =
       request.verb === "GET" || request.verb === "HEAD" ? pages[request.path] : undefined;
     return page === undefined ? api.answer(request) : page(request);

@@ -1,16 +1,19 @@
 // How a process connects to Redis: the options of ioredis, none left to a default that matters.
 //
 // Guarantees: a "command" connection never makes its caller wait for a Redis that is away: each
-// command fails at once when not connected and within COMMAND_TIMEOUT_MS when Redis is frozen, and
-// is not sent a second time behind the caller's back. A "blocking" connection, which BullMQ's
-// workers need, waits for ever instead. Keys of one cluster share a hash tag, so that scripts over
-// several keys and BullMQ itself stay in one slot of a Redis Cluster.
+// command fails at once when not connected or cut off, within COMMAND_TIMEOUT_MS when Redis is
+// frozen, and is not sent a second time behind the caller's back. A "blocking" connection, which
+// BullMQ's workers need, waits for ever instead. Neither stays with a peer that has gone without a
+// word. Keys of one cluster share a hash tag, so that scripts over several keys and BullMQ itself
+// stay in one slot of a Redis Cluster.
 // Does not own: what is said over it.
 
 import { Redis } from "ioredis";
 import type { Logger } from "../telemetry/logger.ts";
 
 const COMMAND_TIMEOUT_MS = 5_000;
+/** Two commands that had no answer. */
+const SILENT_MS = 2 * COMMAND_TIMEOUT_MS;
 const CONNECT_TIMEOUT_MS = 5_000;
 const RETRY_DELAY_MIN_MS = 50;
 const RETRY_DELAY_MAX_MS = 2_000;
@@ -26,6 +29,11 @@ export interface RedisConnectionOptions {
   /** Shown by CLIENT LIST. */
   readonly name: string;
   readonly mode: "command" | "blocking";
+  /**
+   * How long something may be on its way without any answer before the connection is made anew: a
+   * peer that has gone without a word leaves it open for a quarter of an hour.
+   */
+  readonly silentMs?: number;
   readonly logger: Logger;
 }
 
@@ -37,11 +45,14 @@ export function connectRedis(options: RedisConnectionOptions): Redis {
     connectTimeout: CONNECT_TIMEOUT_MS,
     noDelay: true,
     keepAlive: KEEP_ALIVE_MS,
+    socketTimeout: options.silentMs ?? SILENT_MS,
     enableReadyCheck: true,
     enableOfflineQueue: !isCommand,
     autoResendUnfulfilledCommands: !isCommand,
-    // BullMQ refuses a worker's connection unless this is null: a blocking pop waits for ever.
-    maxRetriesPerRequest: isCommand ? 1 : null,
+    // 0: what was on its way when the connection broke fails then. From 1 on ioredis leaves it
+    // open, and since nothing is sent again, only its timeout would end it. BullMQ refuses a
+    // worker's connection unless this is null: a blocking pop waits for ever.
+    maxRetriesPerRequest: isCommand ? 0 : null,
     ...(isCommand ? { commandTimeout: COMMAND_TIMEOUT_MS } : {}),
     retryStrategy: (times) =>
       Math.min(RETRY_DELAY_MAX_MS, RETRY_DELAY_MIN_MS * 2 ** Math.min(times, 10)),

@@ -7,12 +7,11 @@
 // Does not own: who holds a key in truth (ledger), nor when to renew (workers/lease-keeper.ts).
 
 import assert from "node:assert";
-import { createHash } from "node:crypto";
-import { type Redis, ReplyError } from "ioredis";
 import type { Logger } from "../telemetry/logger.ts";
 import { connectRedis, lockPrefix, type RedisTarget } from "./connection.ts";
 import { warnOfEviction } from "./eviction.ts";
 import { HOLD_LOCKS, RELEASE_LOCKS } from "./lock-script.ts";
+import { runScript, script } from "./script.ts";
 
 export type Hold =
   | { readonly kind: "held" }
@@ -42,11 +41,6 @@ export interface RedisLockOptions extends RedisTarget {
   readonly logger: Logger;
 }
 
-interface Script {
-  readonly text: string;
-  readonly sha: string;
-}
-
 const HOLD = script(HOLD_LOCKS);
 const RELEASE = script(RELEASE_LOCKS);
 
@@ -61,7 +55,7 @@ export function createRedisLock(options: RedisLockOptions): RedisLock {
     if (keys.length === 0) return { kind: "held" };
     try {
       const arguments_ = [String(token), String(Math.ceil(ttlMs))];
-      const reply = await run(redis, HOLD, prefixed(prefix, keys), arguments_);
+      const reply = await runScript(redis, HOLD, prefixed(prefix, keys), arguments_);
       assert(Array.isArray(reply), "the hold script answers with a list");
       const [key, holder] = reply;
       if (key === undefined) return { kind: "held" };
@@ -77,7 +71,7 @@ export function createRedisLock(options: RedisLockOptions): RedisLock {
     async release(keys, token) {
       if (keys.length === 0) return { kind: "released", count: 0 };
       try {
-        const reply = await run(redis, RELEASE, prefixed(prefix, keys), [String(token)]);
+        const reply = await runScript(redis, RELEASE, prefixed(prefix, keys), [String(token)]);
         return { kind: "released", count: Number(reply) };
       } catch (cause) {
         return unreachable(cause);
@@ -97,32 +91,8 @@ export const NO_REDIS_LOCK: RedisLock = {
   close: () => Promise.resolve(),
 };
 
-function script(text: string): Script {
-  return { text, sha: createHash("sha1").update(text).digest("hex") };
-}
-
 function prefixed(prefix: string, keys: readonly string[]): string[] {
   return keys.map((key) => prefix + key);
-}
-
-/** By hash; the text goes along only when this Redis has never seen it, or has restarted. */
-async function run(
-  redis: Redis,
-  { text, sha }: Script,
-  keys: string[],
-  arguments_: string[],
-): Promise<unknown> {
-  try {
-    return await redis.evalsha(sha, keys.length, ...keys, ...arguments_);
-  } catch (error) {
-    if (!isReply(error, "NOSCRIPT")) throw error;
-    return await redis.eval(text, keys.length, ...keys, ...arguments_);
-  }
-}
-
-/** Redis's errors have no field for their code: it is the first word, part of its protocol. */
-function isReply(error: unknown, code: string): boolean {
-  return error instanceof ReplyError && (error as Error).message.startsWith(`${code} `);
 }
 
 function unreachable(cause: unknown): Unreachable {

@@ -1,9 +1,10 @@
-// JSON log lines on stderr, one a change of state, none a heartbeat.
+// Log lines on stderr, one a change of state, none a heartbeat: JSON, but for people on a terminal.
 //
 // Guarantees: level is a word, time is ISO 8601, and the fields of OpenTelemetry's JSON log format
 // (trace_id, span_id) are used by those who log about a job. Payloads and secrets never enter.
 
 import { type Logger, pino, stdTimeFunctions } from "pino";
+import { logText } from "./log-text.ts";
 
 export type { Logger };
 
@@ -14,6 +15,8 @@ export interface LoggerOptions {
   readonly level: string;
 }
 
+const TERMINAL = { write: (line: string): void => void process.stderr.write(logText(line)) };
+
 export function createLogger(options: LoggerOptions): Logger {
   return pino(
     {
@@ -22,7 +25,7 @@ export function createLogger(options: LoggerOptions): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ dest: 2, sync: true }),
+    process.stderr.isTTY === true ? TERMINAL : pino.destination({ dest: 2, sync: true }),
   );
 }
 

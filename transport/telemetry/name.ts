@@ -10,6 +10,8 @@ export const SpanName = {
   RaftCommit: "raft.commit",
   /** INTERNAL, follower: from receiving the entry to having it on disk. */
   RaftAppend: "raft.append",
+  /** INTERNAL, leader, a root: from proposing a schedule's slot to having decided it. */
+  ScheduleTick: "schedule.tick",
   /** PRODUCER, leader: the job is put into BullMQ. Followed by the queue's name. */
   Dispatch: "dispatch",
   /** CONSUMER, worker: one BullMQ delivery, from taking it to letting it go. And its queue. */
@@ -25,6 +27,11 @@ export const AttributeName = {
   JobKind: "quorumq.job.kind",
   JobQueue: "quorumq.job.queue",
   JobState: "quorumq.job.state",
+  ScheduleId: "quorumq.schedule.id",
+  /** ISO 8601. */
+  ScheduleSlot: "quorumq.schedule.slot_time",
+  /** job, or waiting: for the job before it to end. */
+  ScheduleOutcome: "quorumq.schedule.outcome",
   Attempt: "quorumq.attempt.number",
   AttemptOutcome: "quorumq.attempt.outcome",
   Worker: "quorumq.worker.id",

@@ -10,6 +10,7 @@ import {
   context,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   type TimeInput,
@@ -66,17 +67,31 @@ export function startSpan(start: SpanStart): Span {
 }
 
 /** A new trace: for calls that come in without one. */
-export function startRootSpan(start: Omit<SpanStart, "parent">): Span {
+export function startRootSpan(
+  start: Omit<SpanStart, "parent"> & {
+    /** The traceparent of what it follows from without being part of it, or "". */
+    readonly link?: string;
+  },
+): Span {
+  const linked = sampledContextOf(start.link ?? "");
   return trace.getTracer(TRACER_NAME).startSpan(
     start.name,
     {
       kind: start.kind,
       root: true,
+      ...(linked === null ? {} : { links: [{ context: linked }] }),
       ...(start.attributes === undefined ? {} : { attributes: start.attributes }),
       ...(start.startTime === undefined ? {} : { startTime: start.startTime }),
     },
     ROOT_CONTEXT,
   );
+}
+
+/** null: there is nothing to be found under it. */
+function sampledContextOf(traceparent: string): SpanContext | null {
+  const [, traceId, spanId] = TRACEPARENT.exec(traceparent) ?? [];
+  if (traceId === undefined || spanId === undefined || !isTraced(traceparent)) return null;
+  return { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
 }
 
 /** The span as a parent for others, or "" if it records nothing and came from nowhere. */

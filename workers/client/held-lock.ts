@@ -2,7 +2,8 @@
 //
 // Guarantees: `signal` is aborted once, with a LockLostError, as soon as the lock is known to be
 // lost or may be; never after release() has begun. Letting go twice is letting go once, and of a
-// lock that was lost it is no failure: there is nothing left to let go.
+// lock that was lost it is no failure: there is nothing left to let go. No timer of it is left when
+// it was let go or lost.
 
 import type { JobsConnection } from "../../transport/grpc/client.ts";
 import { PipelineError } from "../../transport/pipeline-error.ts";
@@ -12,11 +13,14 @@ export type LockLostWhy =
   /** The quorum says that the lock is over; another may hold its keys. */
   | "fenced"
   /** The quorum could not be reached for so long that the lock may be over. */
-  | "lease-lapsed";
+  | "lease-lapsed"
+  /** The client was closed, and renews nothing any more. */
+  | "client-closed";
 
 const MESSAGES: Readonly<Record<LockLostWhy, string>> = {
   fenced: "the lock is over: its time ran out before it was renewed",
   "lease-lapsed": "the quorum could not be reached in time to renew the lock",
+  "client-closed": "the client was closed before the lock was let go: it runs out by itself",
 };
 
 /** The reason of a lock's signal. */
@@ -56,10 +60,13 @@ export class HeldLock implements AsyncDisposable {
   readonly #ended = new AbortController();
   #callOffRenewal = (): void => undefined;
   #callOffLoss = (): void => undefined;
+  readonly #over: () => void;
   #releasing: Promise<void> | null = null;
 
-  constructor(locks: JobsConnection["locks"], clock: Clock, grant: Grant) {
+  /** `over` is called when it was let go or lost. */
+  constructor(locks: JobsConnection["locks"], clock: Clock, grant: Grant, over = nothing) {
     this.#locks = locks;
+    this.#over = over;
     this.#clock = clock;
     this.#grant = grant;
     this.id = grant.lockId;
@@ -91,6 +98,11 @@ export class HeldLock implements AsyncDisposable {
     return this.#releasing;
   }
 
+  /** Nobody will renew it any more. */
+  clientClosed(): void {
+    this.#lose("client-closed");
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.release();
   }
@@ -101,7 +113,8 @@ export class HeldLock implements AsyncDisposable {
     try {
       await this.#locks.releaseLock({ lockId, fencingToken }, { timeoutMs: RELEASE_MS });
     } catch (thrown) {
-      // Without an answer it runs out by itself.
+      // Without an answer it runs out by itself, and what was lost is not ours to let go.
+      if (this.signal.aborted) return;
       const { reason, retry } = PipelineError.from(thrown);
       if (reason !== "FENCED" && retry === "never") throw thrown;
     }
@@ -132,5 +145,8 @@ export class HeldLock implements AsyncDisposable {
     this.#callOffRenewal();
     this.#callOffLoss();
     this.#ended.abort();
+    this.#over();
   }
 }
+
+function nothing(): void {}

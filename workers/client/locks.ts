@@ -12,6 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JobsConnection } from "../../transport/grpc/client.ts";
 import { LOCK_TTL_MS_DEFAULT } from "../../transport/limit.ts";
 import { Code, PipelineError } from "../../transport/pipeline-error.ts";
+import { refusal } from "../../transport/reason.ts";
 import { durationOf } from "../../transport/result-codec.ts";
 import type { Clock } from "../clock.ts";
 import { HeldLock } from "./held-lock.ts";
@@ -46,22 +47,33 @@ export interface Locks {
   ): Promise<T>;
 }
 
+/** As its owner has it: of a client, say. */
+export interface OwnedLocks extends Locks {
+  /** Ends the renewals of all locks that are held. */
+  close(): void;
+}
+
 /** One AcquireLock waits no longer, and is then repeated. */
 const CALL_MS = 30_000;
 const ANSWER_MS = 10_000;
 const RETRY_MS = 200;
 
-export function locksOver(locks: JobsConnection["locks"], clock: Clock): Locks {
-  const over: Locks = {
+export function locksOver(locks: JobsConnection["locks"], clock: Clock): OwnedLocks {
+  const held = new Set<HeldLock>();
+  const over: OwnedLocks = {
     async acquire(keys, options = {}) {
-      const { ttlMs = LOCK_TTL_MS_DEFAULT } = options;
+      const { ttlMs = LOCK_TTL_MS_DEFAULT, waitMs = 0 } = options;
+      requireTimes({ ttlMs, waitMs });
       const ask = { ...options, ttlMs, keys: keysOf(keys) };
       const { lockId, fencingToken, sentMs: askedMs } = await granted(locks, clock, ask);
       // As far as this side knows, the grant is as old as the call: ask before it is relied on.
       const isOld = clock.nowMs() - askedMs > ttlMs / 3;
       const sentMs = isOld ? clock.nowMs() : askedMs;
-      if (isOld) await locks.keepLockAlive({ lockId, fencingToken }, { timeoutMs: ttlMs });
-      return new HeldLock(locks, clock, { lockId, fencingToken, ttlMs, sentMs });
+      if (isOld) await kept(locks, { lockId, fencingToken }, ttlMs);
+      const grant = { lockId, fencingToken, ttlMs, sentMs };
+      const lock: HeldLock = new HeldLock(locks, clock, grant, () => held.delete(lock));
+      held.add(lock);
+      return lock;
     },
     async run(keys, options, work) {
       const lock = await over.acquire(keys, options);
@@ -71,8 +83,25 @@ export function locksOver(locks: JobsConnection["locks"], clock: Clock): Locks {
         await lock.release();
       }
     },
+    close() {
+      for (const lock of held) lock.clientClosed();
+    },
   };
   return over;
+}
+
+/** A lock that nobody will hold is let go, or it would keep others out for its ttl. */
+async function kept(
+  locks: JobsConnection["locks"],
+  lock: { readonly lockId: string; readonly fencingToken: number },
+  ttlMs: number,
+): Promise<void> {
+  try {
+    await locks.keepLockAlive(lock, { timeoutMs: ttlMs });
+  } catch (thrown) {
+    void locks.releaseLock(lock, { timeoutMs: ANSWER_MS }).catch(() => undefined);
+    throw thrown;
+  }
 }
 
 async function granted(
@@ -85,7 +114,7 @@ async function granted(
   for (;;) {
     const sentMs = clock.nowMs();
     const leftMs = Math.max(0, endMs - sentMs);
-    const ask = { keys: [...keys], owner, requestId, ttl: durationOf(ttlMs) };
+    const ask = { keys: [...keys], owner, requestId, ttl: durationOf(Math.ceil(ttlMs)) };
     const wait = durationOf(Math.ceil(leftMs));
     const timeoutMs = Math.min(leftMs, CALL_MS) + ANSWER_MS;
     try {
@@ -96,11 +125,9 @@ async function granted(
       if (signal?.aborted === true) throw signal.reason;
       const error = PipelineError.from(thrown);
       if (!isPassing(error) || clock.nowMs() >= endMs + ANSWER_MS) throw error;
-      await delay(
-        error.retryDelayMs ?? RETRY_MS,
-        undefined,
-        signal === undefined ? {} : { signal },
-      );
+      // The next turn says why, if the signal ends it early.
+      const ended = signal === undefined ? {} : { signal };
+      await delay(error.retryDelayMs ?? RETRY_MS, undefined, ended).catch(() => undefined);
     }
   }
 }
@@ -108,6 +135,17 @@ async function granted(
 /** What another call of the same request may heal: it keeps its place meanwhile. */
 function isPassing({ code }: PipelineError): boolean {
   return code === Code.Unavailable || code === Code.DeadlineExceeded;
+}
+
+function requireTimes(times: Readonly<Record<string, number>>): void {
+  for (const [field, ms] of Object.entries(times)) {
+    if (Number.isFinite(ms) && ms >= 0) continue;
+    const description = `is not a time, got ${ms}; allowed: milliseconds, at most 1 h`;
+    throw refusal("INVALID_FIELD", `${field} ${description}`, {
+      metadata: { field, value: String(ms) },
+      violations: [{ field, description }],
+    });
+  }
 }
 
 function keysOf(keys: string | readonly string[]): readonly string[] {

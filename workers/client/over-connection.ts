@@ -5,15 +5,26 @@
 
 import { randomUUID } from "node:crypto";
 import type { Job } from "../../protos/gen/quorumq/v1/job.ts";
+import { ListJobsRequest } from "../../protos/gen/quorumq/v1/job_service.ts";
 import type { ClientCallOptions, JobsConnection } from "../../transport/grpc/client.ts";
 import { refusal } from "../../transport/reason.ts";
 import type { Client, FlowHandle, JobHandle, WaitOptions } from "../client.ts";
 import type { Clock } from "../clock.ts";
+import type { JobDefinition } from "../define-job.ts";
+import { insistently } from "./insistent-call.ts";
 import { locksOver } from "./locks.ts";
+import { queuesOver } from "./queues.ts";
 import { resultOf } from "./result.ts";
 import { retryAll } from "./retry.ts";
 import { scheduleClient } from "./schedules.ts";
-import { child, type FlowChild, type SubmitOptions, toSpec } from "./submission.ts";
+import {
+  child,
+  type FlowChild,
+  type SubmitAllOptions,
+  type SubmitOptions,
+  toSpec,
+  toSpecs,
+} from "./submission.ts";
 
 export interface ClientParts extends Pick<JobsConnection, "jobs" | "cluster" | "locks" | "close"> {
   /** The clock that `delayMs` counts from. */
@@ -37,17 +48,33 @@ export function clientOver(parts: ClientParts): Client {
     options: SubmitOptions,
   ): Promise<FlowHandle<Output, readonly FlowChild[]>> {
     const job = await toSpec(top, options.idempotencyKey, nowMs);
-    const answer = await jobs.submitJob({ job }, callOptions(options));
+    const answer = await insistently(callOptions(options), (each) => jobs.submitJob({ job }, each));
     const { traceId, deduplicated } = answer;
     const parts = { traceId, deduplicated, idempotencyKey: job.idempotencyKey };
     const children = answer.childJobIds.map((id) => handleOf<unknown>(id, parts));
     return { ...handleOf<Output>(answer.jobId, parts), children };
   }
 
+  const locks = locksOver(parts.locks, parts.clock);
   const client: Client = {
     submit: async (definition, input, options = {}) => {
       const { children, ...handle } = await submitted(child(definition, input, options), options);
       return handle;
+    },
+    submitAll: async <Input, Output>(
+      definition: JobDefinition<string, Input, Output>,
+      inputs: readonly Input[],
+      options: SubmitAllOptions<Input> = {},
+    ) => {
+      if (inputs.length === 0) return [];
+      const specs = await toSpecs(definition, inputs, options, nowMs);
+      const answer = await insistently(callOptions(options), (each) =>
+        jobs.batchSubmitJobs({ jobs: specs }, each),
+      );
+      return answer.jobs.map(({ jobId, traceId, deduplicated }, at) => {
+        const idempotencyKey = specs[at]?.idempotencyKey ?? "";
+        return handleOf<Output>(jobId, { traceId, deduplicated, idempotencyKey });
+      });
     },
     submitFlow: async (definition, input, options) => {
       const handle = await submitted(child(definition, input, options), options);
@@ -66,22 +93,27 @@ export function clientOver(parts: ClientParts): Client {
       });
     },
     get: async (jobId) => present((await jobs.getJob({ jobId })).job),
-    list: (filter = {}) =>
-      jobs.listJobs({ pageSize: 0, pageToken: "", state: 0, kind: "", queue: "", ...filter }),
+    list: (filter = {}) => jobs.listJobs(ListJobsRequest.fromPartial(filter)),
     cancel: async (jobId, reason = "") => present((await jobs.cancelJob({ jobId, reason })).job),
     retry: async (jobId, { requestId = randomUUID() } = {}) =>
       present((await jobs.retryJob({ jobId, requestId })).job),
     retryAll: (filter = {}) => retryAll(jobs, filter),
     wait,
     schedules: scheduleClient(jobs),
+    queues: queuesOver(jobs),
     cluster: () => cluster.getCluster({}),
-    locks: locksOver(parts.locks, parts.clock),
-    close,
+    locks: { acquire: locks.acquire, run: locks.run },
+    close: () => {
+      locks.close();
+      close();
+    },
   };
   return client;
 }
 
-function callOptions({ deadlineMs, traceparent, signal }: SubmitOptions): ClientCallOptions {
+type Call = Pick<SubmitOptions, "deadlineMs" | "traceparent" | "signal">;
+
+function callOptions({ deadlineMs, traceparent, signal }: Call): ClientCallOptions {
   return {
     ...(deadlineMs === undefined ? {} : { timeoutMs: deadlineMs }),
     ...(traceparent === undefined ? {} : { traceparent }),

@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Job, JobState } from "../../protos/gen/quorumq/v1/job.ts";
 import type { JobsConnection } from "../../transport/grpc/client.ts";
 import { Code, PipelineError } from "../../transport/pipeline-error.ts";
+import { refusal } from "../../transport/reason.ts";
 
 /** One WaitJob; the gateway allows no longer than a minute. */
 const WAIT_MS = 30_000;
@@ -45,6 +46,7 @@ export async function waitUntilEnded(
   options: { readonly deadlineMs?: number; readonly signal?: AbortSignal },
 ): Promise<Job> {
   const { deadlineMs = Number.POSITIVE_INFINITY, signal } = options;
+  if (Number.isNaN(deadlineMs)) throw notATime("deadlineMs");
   const endMs = performance.now() + deadlineMs;
   for (;;) {
     const timeoutMs = Math.max(1, Math.min(WAIT_MS, endMs - performance.now()));
@@ -59,7 +61,20 @@ export async function waitUntilEnded(
       const isOver = signal?.aborted === true || performance.now() + RETRY_DELAY_MS >= endMs;
       if (isOver || error.retry === "never" || error.code === Code.Internal) throw error;
       if (error.code === Code.DeadlineExceeded) continue;
-      await delay(error.retryDelayMs ?? RETRY_DELAY_MS);
+      await pause(error.retryDelayMs ?? RETRY_DELAY_MS, signal);
     }
   }
+}
+
+/** Ends early with the signal: the next call then says so. */
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+}
+
+function notATime(field: string): PipelineError {
+  const description = "is not a time, got NaN; allowed: a number of milliseconds";
+  return refusal("INVALID_FIELD", `${field} ${description}`, {
+    metadata: { field, value: "NaN" },
+    violations: [{ field, description }],
+  });
 }

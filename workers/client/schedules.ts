@@ -6,7 +6,10 @@
 // Does not own: when slots are (transport/calendar.ts).
 
 import type { JobSpec } from "../../protos/gen/quorumq/v1/job.ts";
-import type { ListSchedulesResponse } from "../../protos/gen/quorumq/v1/job_service.ts";
+import type {
+  ListSchedulesResponse,
+  TriggerScheduleResponse,
+} from "../../protos/gen/quorumq/v1/job_service.ts";
 import { MissedPolicy, OverlapPolicy, Schedule } from "../../protos/gen/quorumq/v1/schedule.ts";
 import type { ClientCallOptions, JobsConnection } from "../../transport/grpc/client.ts";
 import { refusal } from "../../transport/reason.ts";
@@ -49,6 +52,13 @@ export type ScheduleOptions = ScheduleTiming & {
 } & OfEachJob &
   Pick<SubmitOptions, "deadlineMs" | "signal">;
 
+export interface TriggerOptions {
+  /** Made up by the gateway when absent. */
+  readonly idempotencyKey?: string;
+  /** Even while another job of the schedule has not ended, whatever its `overlap` is. */
+  readonly allowOverlap?: boolean;
+}
+
 export interface ScheduleClient {
   create<Input>(
     definition: JobDefinition<string, Input, unknown>,
@@ -66,6 +76,8 @@ export interface ScheduleClient {
   pause(scheduleId: string): Promise<Schedule>;
   /** Goes on with the next slot from now. */
   resume(scheduleId: string): Promise<Schedule>;
+  /** A job of it now, beside its slots; the same key again gives the first job. */
+  trigger(scheduleId: string, options?: TriggerOptions): Promise<TriggerScheduleResponse>;
 }
 
 export function scheduleClient(jobs: JobsConnection["jobs"]): ScheduleClient {
@@ -81,6 +93,8 @@ export function scheduleClient(jobs: JobsConnection["jobs"]): ScheduleClient {
     delete: async (scheduleId) => (await jobs.deleteSchedule({ scheduleId })).existed,
     pause: async (scheduleId) => present((await jobs.pauseSchedule({ scheduleId })).schedule),
     resume: async (scheduleId) => present((await jobs.resumeSchedule({ scheduleId })).schedule),
+    trigger: (scheduleId, { idempotencyKey = "", allowOverlap = false } = {}) =>
+      jobs.triggerSchedule({ scheduleId, idempotencyKey, allowOverlap }),
   };
 }
 

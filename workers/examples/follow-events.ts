@@ -1,6 +1,6 @@
 // Example: follow what happens to jobs, with a queue of your own on RabbitMQ.
 //
-// Run it:   node workers/examples/follow-events.ts 'job.payments.*' job.#.failed
+// Run it:   npx node workers/examples/follow-events.ts 'job.payments.*' 'job.#.failed'
 //
 // Shows: a queue that survives this process, bounded so that an absent reader cannot fill the
 // broker; each event acknowledged when it has been dealt with, and told once although the broker

@@ -7,7 +7,7 @@
 import type { JobSpec } from "../../ledger/command.ts";
 import type { JobSpec as WireJobSpec } from "../../protos/gen/quorumq/v1/job.ts";
 import { BATCH_JOBS_MAX, FAMILY_LEVELS_MAX } from "../../transport/limit.ts";
-import { checkSpec } from "./validate.ts";
+import { checkSpec } from "./validate-spec.ts";
 import { quoted, type Violations } from "./violations.ts";
 
 export class FlatJobs {
@@ -70,6 +70,7 @@ export class FlatJobs {
     }
     const own = this.specs.length;
     for (const [at, child] of job.children.entries()) {
+      if (this.#isTooLong) break;
       this.#add(child, `${path}.children[${at}]`, { parent: own, level: level + 1 });
     }
   }

@@ -60,6 +60,10 @@ export class JobFollower {
     ];
   }
 
+  get followCount(): number {
+    return this.#followCount;
+  }
+
   /** Returns the function that ends it. */
   follow(jobId: string, follow: Follow): () => void {
     if (this.#followCount >= GATEWAY_WAITS_MAX) {

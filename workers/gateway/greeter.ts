@@ -5,23 +5,31 @@
 // again; a greeting is never made up here.
 // Does not own: the handler of `greet`, which a worker runs.
 
-import type { HelloReply } from "../../protos/gen/helloworld.ts";
+import type { HelloReply, HelloRequest } from "../../protos/gen/helloworld.ts";
 import { type Job, JobSpec, JobState } from "../../protos/gen/quorumq/v1/job.ts";
 import type { Call } from "../../transport/grpc/call.ts";
 import type { GreeterHandlers } from "../../transport/grpc/server.ts";
-import { GREETER_STREAM_INFLIGHT_MAX } from "../../transport/limit.ts";
+import {
+  GREETER_STREAM_INFLIGHT_MAX,
+  SUBMIT_STREAM_INFLIGHT_BYTES_MAX,
+} from "../../transport/limit.ts";
 import { Code, PipelineError } from "../../transport/pipeline-error.ts";
 import type { Quorum } from "../../transport/quorum.ts";
 import { refusal } from "../../transport/reason.ts";
 import { timeLeft } from "./ask.ts";
 import type { JobFollower } from "./follower.ts";
-import { inOrder } from "./in-order.ts";
+import { type Ahead, inOrder } from "./in-order.ts";
 import { submitOne } from "./submit.ts";
 import { checkPayload } from "./validate.ts";
 import { Violations } from "./violations.ts";
 import { ended } from "./wait.ts";
 
 export const GREET_KIND = "greet";
+const AHEAD: Ahead<HelloRequest> = {
+  itemsMax: GREETER_STREAM_INFLIGHT_MAX,
+  bytesMax: SUBMIT_STREAM_INFLIGHT_BYTES_MAX,
+  bytesOf: ({ name }) => name.length,
+};
 
 export function greeterHandlers(quorum: Quorum, follower: JobFollower): GreeterHandlers {
   const reply = (name: string, call: Call): Promise<HelloReply> =>
@@ -32,7 +40,7 @@ export function greeterHandlers(quorum: Quorum, follower: JobFollower): GreeterH
       yield await reply(name, call);
     },
     sayHelloBidiStream: (requests, call) =>
-      inOrder(requests, GREETER_STREAM_INFLIGHT_MAX, ({ name }) => reply(name, call)),
+      inOrder(requests, AHEAD, ({ name }) => reply(name, call)),
   };
 }
 

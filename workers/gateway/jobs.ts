@@ -8,13 +8,13 @@ import { JobState } from "../../protos/gen/quorumq/v1/job.ts";
 import type { ListJobsRequest, ListJobsResponse } from "../../protos/gen/quorumq/v1/job_service.ts";
 import type { Call } from "../../transport/grpc/call.ts";
 import type { JobHandlers } from "../../transport/grpc/server.ts";
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../transport/limit.ts";
+import { KEY_LENGTH_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../transport/limit.ts";
 import type { Quorum } from "../../transport/quorum.ts";
 import { AttributeName } from "../../transport/telemetry/name.ts";
 import { propose, read, timeLeft } from "./ask.ts";
 import { jobFinished, jobNotFound, outcomeUnknown } from "./outcome.ts";
 import { pageToken, parsePageToken } from "./page-token.ts";
-import { checkFilterName, checkJobId, checkReason } from "./validate.ts";
+import { checkFilterName, checkJobId, checkLength, checkReason } from "./validate.ts";
 import { quoted, Violations } from "./violations.ts";
 
 type ReadHandlers = Required<Pick<JobHandlers, "getJob" | "listJobs" | "cancelJob">>;
@@ -76,8 +76,8 @@ async function list(
   request: ListJobsRequest,
   call: Call,
 ): Promise<ListJobsResponse> {
-  const { state, kind, queue } = request;
-  const filter = { state, kind, queue };
+  const { state, kind, queue, scheduleId, parentJobId } = request;
+  const filter = { state, kind, queue, scheduleId, parentJobId };
   const violations = new Violations();
   if (request.pageSize < 0) {
     violations.add("page_size", "is negative", request.pageSize, `0 to ${PAGE_SIZE_MAX}`);
@@ -85,9 +85,11 @@ async function list(
   if (!STATES.has(state)) violations.add("state", "is not a state", state, "a JobState");
   checkFilterName(kind, "kind", violations);
   checkFilterName(queue, "queue", violations);
+  checkFilterName(scheduleId, "schedule_id", violations);
+  checkLength(parentJobId, "parent_job_id", KEY_LENGTH_MAX, violations);
   const beforeJobId = request.pageToken === "" ? "" : parsePageToken(filter, request.pageToken);
   if (beforeJobId === null) {
-    const limit = "the next_page_token of a list with the same state, kind and queue";
+    const limit = "the next_page_token of a list with the same filter";
     violations.add("page_token", "does not belong to this list", quoted(request.pageToken), limit);
   }
   violations.requireNone();

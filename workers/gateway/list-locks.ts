@@ -14,6 +14,7 @@ import type { JobHandlers } from "../../transport/grpc/server.ts";
 import { KEY_LENGTH_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../transport/limit.ts";
 import type { Quorum } from "../../transport/quorum.ts";
 import { read } from "./ask.ts";
+import { textOfToken, tokenOfText } from "./opaque-token.ts";
 import { checkLength } from "./validate.ts";
 import { quoted, Violations } from "./violations.ts";
 
@@ -61,12 +62,11 @@ function lockOf({ holder, waitingCount }: HeldKey): Lock[] {
 }
 
 function tokenOf(key: string): string {
-  return Buffer.from(`${TOKEN_PREFIX}${key}`, "utf8").toString("base64url");
+  return tokenOfText(`${TOKEN_PREFIX}${key}`);
 }
 
 /** null: not a token of ours. */
 function keyOf(token: string): string | null {
-  if (token.length > TOKEN_LENGTH_MAX) return null;
-  const text = Buffer.from(token, "base64url").toString("utf8");
+  const text = textOfToken(token, TOKEN_LENGTH_MAX) ?? "";
   return text.startsWith(TOKEN_PREFIX) ? text.slice(TOKEN_PREFIX.length) : null;
 }

@@ -45,6 +45,11 @@ export class LockWaits {
     ];
   }
 
+  /** Requests that are waited for. */
+  get count(): number {
+    return this.#waits.size;
+  }
+
   /** Returns the function that ends it, and leaves the request in line. */
   wait(lockId: string, settled: Settled): () => void {
     if (this.#waits.size >= GATEWAY_LOCK_WAITS_MAX) {

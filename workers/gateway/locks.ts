@@ -150,7 +150,9 @@ class Acquiring {
       return await promise;
     } catch (thrown) {
       forget();
-      if (signal.aborted) this.#callerLeft(lockId, 0);
+      // One that a drain sends away without a name asks anew, behind a place that nobody keeps.
+      const isNameless = draining.aborted && !this.#isNamed;
+      if (signal.aborted || isNameless) this.#callerLeft(lockId, 0);
       throw thrown;
     } finally {
       clearTimeout(timer);

@@ -41,6 +41,16 @@ export function readTimedOut(): PipelineError {
   return refusal("NO_LEADER", "no leader with a majority confirmed the read in time");
 }
 
+/** A repeat whose key has outlived its job. */
+export function jobForgotten(jobId: string, idempotencyKey: string): PipelineError {
+  const why = "which has ended, and is forgotten with its result";
+  return refusal(
+    "JOB_NOT_FOUND",
+    `the idempotency key ${quoted(idempotencyKey)} was used for job ${quoted(jobId)}, ${why}`,
+    { metadata: { job_id: jobId, idempotency_key: idempotencyKey } },
+  );
+}
+
 export function jobNotFound(jobId: string): PipelineError {
   const why = "it was never accepted, or ended so long ago that it was forgotten";
   return refusal("JOB_NOT_FOUND", `there is no job ${quoted(jobId)}: ${why}`, {

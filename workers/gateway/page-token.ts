@@ -6,11 +6,14 @@
 
 import { createHash } from "node:crypto";
 import { KEY_LENGTH_MAX } from "../../transport/limit.ts";
+import { textOfToken, tokenOfText } from "./opaque-token.ts";
 
 export interface JobFilter {
   readonly state: number;
   readonly kind: string;
   readonly queue: string;
+  readonly scheduleId: string;
+  readonly parentJobId: string;
 }
 
 const VERSION = "1";
@@ -19,18 +22,20 @@ const TOKEN = new RegExp(`^${VERSION}\\.(.{${DIGEST_LENGTH}})\\.(j-[0-9]+(?:-[0-
 
 export function pageToken(filter: JobFilter, beforeJobId: string): string {
   const text = `${VERSION}.${filterDigest(filter)}.${beforeJobId}`;
-  return Buffer.from(text, "utf8").toString("base64url");
+  return tokenOfText(text);
 }
 
 /** null: not a token of this filter. */
 export function parsePageToken(filter: JobFilter, token: string): string | null {
-  if (token.length > KEY_LENGTH_MAX) return null;
-  const match = TOKEN.exec(Buffer.from(token, "base64url").toString("utf8"));
+  const match = TOKEN.exec(textOfToken(token, KEY_LENGTH_MAX) ?? "");
   const [, digest, beforeJobId] = match ?? [];
   return digest === filterDigest(filter) ? (beforeJobId ?? null) : null;
 }
 
-function filterDigest({ state, kind, queue }: JobFilter): string {
-  const hash = createHash("sha256").update(JSON.stringify([state, kind, queue]));
+function filterDigest({ state, kind, queue, scheduleId, parentJobId }: JobFilter): string {
+  const named = [state, kind, queue];
+  // Tokens do not expire: those of a version without these fields have to stay good.
+  if (`${scheduleId}${parentJobId}` !== "") named.push(scheduleId, parentJobId);
+  const hash = createHash("sha256").update(JSON.stringify(named));
   return hash.digest("base64url").slice(0, DIGEST_LENGTH);
 }

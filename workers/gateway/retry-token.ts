@@ -5,6 +5,8 @@
 
 import { createHash } from "node:crypto";
 import type { RetryFilter } from "../../ledger/command.ts";
+import { KEY_LENGTH_MAX } from "../../transport/limit.ts";
+import { textOfToken, tokenOfText } from "./opaque-token.ts";
 
 export interface BulkRetry {
   readonly fromNumber: number;
@@ -19,15 +21,16 @@ const TOKEN_LENGTH_MAX = 2_048;
 
 export function retryToken(filter: RetryFilter, { fromNumber, requestId }: BulkRetry): string {
   const text = `${VERSION}.${filterDigest(filter)}.${fromNumber}.${requestId}`;
-  return Buffer.from(text, "utf8").toString("base64url");
+  return tokenOfText(text);
 }
 
 /** null: not a token of this filter. */
 export function parseRetryToken(filter: RetryFilter, token: string): BulkRetry | null {
-  if (token.length > TOKEN_LENGTH_MAX) return null;
-  const match = TOKEN.exec(Buffer.from(token, "base64url").toString("utf8"));
+  const match = TOKEN.exec(textOfToken(token, TOKEN_LENGTH_MAX) ?? "");
   const [, digest, fromNumber, requestId] = match ?? [];
   if (digest !== filterDigest(filter) || requestId === undefined) return null;
+  // No request of ours has a longer id, and the leader takes none.
+  if (requestId.length > KEY_LENGTH_MAX) return null;
   return { fromNumber: Number(fromNumber), requestId };
 }
 

@@ -21,7 +21,14 @@ import { AttributeName } from "../../transport/telemetry/name.ts";
 import { propose, timeLeft } from "./ask.ts";
 import { jobNotFound, outcomeUnknown, retryRefused } from "./outcome.ts";
 import { type BulkRetry, parseRetryToken, retryToken } from "./retry-token.ts";
-import { checkFilterName, checkJobId, checkLength, checkRange, checkTime } from "./validate.ts";
+import {
+  checkEnd,
+  checkFilterName,
+  checkJobId,
+  checkLength,
+  checkRange,
+  checkTime,
+} from "./validate.ts";
 import { quoted, Violations } from "./violations.ts";
 
 type RetryHandlers = Required<Pick<JobHandlers, "retryJob" | "retryJobs">>;
@@ -129,7 +136,7 @@ function checkRequest(request: RetryJobsRequest): {
     queue,
     errorCode,
     createdFromMs: checkTime(request.createdFrom, "created_from", violations),
-    createdBeforeMs: checkTime(request.createdBefore, "created_before", violations),
+    createdBeforeMs: checkEnd(request.createdBefore, "created_before", violations),
   };
   const fresh: BulkRetry = { fromNumber: 0, requestId: request.requestId || randomUUID() };
   const begun = pageToken === "" ? fresh : parseRetryToken(filter, pageToken);

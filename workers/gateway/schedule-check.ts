@@ -23,7 +23,8 @@ import {
   NAME_LENGTH_MAX,
 } from "../../transport/limit.ts";
 import { fromWireMissed, fromWireOverlap } from "../../transport/schedule-codec.ts";
-import { checkDuration, checkSpec, checkTime } from "./validate.ts";
+import { checkDuration, checkEnd, checkTime } from "./validate.ts";
+import { checkSpec } from "./validate-spec.ts";
 import { quoted, type Violations } from "./violations.ts";
 
 const CRON_EXAMPLES =
@@ -37,6 +38,7 @@ export interface CheckedSchedule {
 /** Only of use if no problem was added. */
 export function checkSchedule(
   schedule: WireSchedule | undefined,
+  traceparent: string,
   nowMs: number,
   violations: Violations,
 ): CheckedSchedule | null {
@@ -46,7 +48,7 @@ export function checkSchedule(
     return null;
   }
   checkScheduleId(schedule.id, `${path}.id`, violations, true);
-  const job = checkSpec(schedule.job, `${path}.job`, "", violations);
+  const job = checkSpec(schedule.job, `${path}.job`, traceparent, violations);
   checkTemplate(schedule, violations);
   const timeZone = schedule.cron === "" ? "" : schedule.timeZone || "UTC";
   const rule = {
@@ -54,7 +56,7 @@ export function checkSchedule(
     timeZone,
     intervalMs: checkDuration(schedule.interval, `${path}.interval`, violations),
     startMs: checkTime(schedule.startTime, `${path}.start_time`, violations),
-    endMs: checkTime(schedule.endTime, `${path}.end_time`, violations),
+    endMs: checkEnd(schedule.endTime, `${path}.end_time`, violations),
     overlap: checkOverlap(schedule.overlap, violations),
     missed: checkMissed(schedule.missed, violations),
     missedAfterMs: checkMissedAfter(schedule, violations),
@@ -81,7 +83,8 @@ function checkTemplate({ job }: WireSchedule, violations: Violations): void {
     const limit = "none: submit the flow from the scheduled job's handler";
     violations.add("schedule.job.children", "are given", job.children.length, limit);
   }
-  if (job?.runAt !== undefined) {
+  // A time that is none is refused as such, with the job's other fields.
+  if (job?.runAt !== undefined && !Number.isNaN(job.runAt.getTime())) {
     const limit = "none: a job is due at its slot; see start_time";
     violations.add("schedule.job.run_at", "is given", job.runAt.toISOString(), limit);
   }

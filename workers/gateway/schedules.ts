@@ -1,4 +1,5 @@
-// CreateSchedule, GetSchedule, ListSchedules, DeleteSchedule, PauseSchedule and ResumeSchedule.
+// CreateSchedule, GetSchedule, ListSchedules, DeleteSchedule, PauseSchedule, ResumeSchedule and
+// TriggerSchedule.
 //
 // Guarantees: all may be repeated: the same schedule is created once, a schedule that is gone is
 // gone. One without an id gets one here, so that sending again inside the gateway's time is safe.
@@ -17,20 +18,28 @@ import type {
   CreateScheduleResponse,
   ListSchedulesRequest,
   ListSchedulesResponse,
+  TriggerScheduleRequest,
+  TriggerScheduleResponse,
 } from "../../protos/gen/quorumq/v1/job_service.ts";
 import type { Schedule } from "../../protos/gen/quorumq/v1/schedule.ts";
 import { nextSlotMs } from "../../transport/calendar.ts";
 import type { Call } from "../../transport/grpc/call.ts";
 import type { JobHandlers } from "../../transport/grpc/server.ts";
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../transport/limit.ts";
+import { KEY_LENGTH_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../transport/limit.ts";
 import type { PipelineError } from "../../transport/pipeline-error.ts";
 import type { Quorum } from "../../transport/quorum.ts";
 import { refusal } from "../../transport/reason.ts";
+import { AttributeName } from "../../transport/telemetry/name.ts";
+import { traceIdOf } from "../../transport/telemetry/trace.ts";
 import { propose, read, timeLeft } from "./ask.ts";
 import { outcomeUnknown, submitRefused } from "./outcome.ts";
 import { checkSchedule, checkScheduleId } from "./schedule-check.ts";
 import { parseScheduleToken, scheduleToken } from "./schedule-token.ts";
+import { checkLength } from "./validate.ts";
 import { quoted, Violations } from "./violations.ts";
+
+/** Slots that are shown ahead. */
+const UPCOMING_MAX = 5;
 
 type ScheduleHandlers = Required<
   Pick<
@@ -41,6 +50,7 @@ type ScheduleHandlers = Required<
     | "deleteSchedule"
     | "pauseSchedule"
     | "resumeSchedule"
+    | "triggerSchedule"
   >
 >;
 
@@ -53,7 +63,7 @@ export function scheduleHandlers(quorum: Quorum): ScheduleHandlers {
       const { schedules } = await read(quorum, { read: question }, call);
       const [schedule] = schedules;
       if (schedule === undefined) throw scheduleNotFound(scheduleId);
-      return { schedule };
+      return { schedule: { ...schedule, upcomingTimes: upcoming(schedule) } };
     },
     listSchedules: (request, call) => list(quorum, request, call),
     deleteSchedule: async ({ scheduleId }, call) => {
@@ -64,6 +74,7 @@ export function scheduleHandlers(quorum: Quorum): ScheduleHandlers {
     },
     pauseSchedule: ({ scheduleId }, call) => setPaused(quorum, scheduleId, true, call),
     resumeSchedule: ({ scheduleId }, call) => setPaused(quorum, scheduleId, false, call),
+    triggerSchedule: (request, call) => trigger(quorum, request, call),
   };
 }
 
@@ -73,7 +84,7 @@ async function create(
   call: Call,
 ): Promise<CreateScheduleResponse> {
   const violations = new Violations();
-  const checked = checkSchedule(schedule, Date.now(), violations);
+  const checked = checkSchedule(schedule, call.traceparent, Date.now(), violations);
   violations.requireNone();
   if (checked === null || schedule === undefined) throw new Error("nothing has passed the check");
   const { rule, job } = checked;
@@ -103,6 +114,55 @@ async function setPaused(
   if (result?.$case === "scheduleNotFound") throw scheduleNotFound(scheduleId);
   if (result?.$case !== "schedule") throw unexpected(result);
   return { schedule: result.value.schedule };
+}
+
+async function trigger(
+  quorum: Quorum,
+  { scheduleId, idempotencyKey, allowOverlap }: TriggerScheduleRequest,
+  call: Call,
+): Promise<TriggerScheduleResponse> {
+  const violations = new Violations();
+  checkScheduleId(scheduleId, "schedule_id", violations);
+  checkLength(idempotencyKey, "idempotency_key", KEY_LENGTH_MAX, violations);
+  violations.requireNone();
+  const key = idempotencyKey === "" ? randomUUID() : idempotencyKey;
+  const names = { scheduleId, idempotencyKey: key, traceparent: call.traceparent };
+  const body = { kind: "trigger-schedule", ...names, mayOverlap: allowOverlap } as const;
+  const applied = await propose(quorum, body, call, timeLeft(call));
+  if (applied === null) {
+    const advice = `trigger it again with the idempotency key ${quoted(key)}`;
+    const metadata = { schedule_id: scheduleId, idempotency_key: key };
+    throw outcomeUnknown(`schedule ${scheduleId} may have been triggered`, advice, metadata);
+  }
+  const { result } = applied;
+  if (result?.$case === "scheduleNotFound") throw scheduleNotFound(scheduleId);
+  if (result?.$case === "scheduleRefused") throw scheduleRefused(result.value, scheduleId);
+  if (result?.$case === "submitRefused") throw submitRefused(result.value, ["schedule.job"]);
+  const job = result?.$case === "submitted" ? result.value.jobs[0] : undefined;
+  if (job === undefined) throw unexpected(result);
+  const { jobId, logIndex, deduplicated, traceparent } = job;
+  call.annotate({ [AttributeName.JobId]: jobId });
+  return { jobId, logIndex, deduplicated, traceId: traceIdOf(traceparent) };
+}
+
+/** By this gateway's calendar; what it cannot read has none. */
+function upcoming(schedule: Schedule): Date[] {
+  const { cron, timeZone, interval, startTime, endTime, createTime, nextTime } = schedule;
+  const times: Date[] = [];
+  const rule = {
+    cron,
+    timeZone,
+    intervalMs: interval === undefined ? 0 : interval.seconds * 1_000 + interval.nanos / 1e6,
+    startMs: startTime?.getTime() ?? 0,
+    endMs: endTime?.getTime() ?? 0,
+  };
+  const createdMs = createTime?.getTime() ?? 0;
+  let slotMs: number | null = nextTime?.getTime() ?? 0;
+  while (slotMs !== null && slotMs !== 0 && times.length < UPCOMING_MAX) {
+    times.push(new Date(slotMs));
+    slotMs = nextSlotMs({ rule, createdMs }, slotMs);
+  }
+  return times;
 }
 
 async function list(
@@ -161,6 +221,12 @@ function scheduleRefused({ reason, value }: ScheduleRefused, scheduleId: string)
     return refusal("SCHEDULES_FULL", `there are ${value} schedules, and no more may be added`, {
       metadata: { limit: value },
     });
+  }
+  if (reason === ScheduleRefused_Reason.REASON_BUSY) {
+    const why = `job ${value} of schedule ${quoted(scheduleId)} has not ended`;
+    const advice = "wait for its end, or ask with allow_overlap to run one beside it";
+    const metadata = { schedule_id: scheduleId, job_id: value };
+    return refusal("SCHEDULE_BUSY", `${why}: ${advice}`, { metadata });
   }
   const message = `schedule ${quoted(scheduleId)} is there already, with another rule or job`;
   return refusal("SCHEDULE_EXISTS", message, { metadata: { schedule_id: scheduleId } });

@@ -16,16 +16,26 @@ import type {
 import { numberOf } from "../../transport/code-number.ts";
 import type { Call } from "../../transport/grpc/call.ts";
 import type { JobHandlers } from "../../transport/grpc/server.ts";
-import { BATCH_JOBS_MAX, SUBMIT_STREAM_INFLIGHT_MAX } from "../../transport/limit.ts";
+import {
+  BATCH_JOBS_MAX,
+  SUBMIT_STREAM_INFLIGHT_BYTES_MAX,
+  SUBMIT_STREAM_INFLIGHT_MAX,
+} from "../../transport/limit.ts";
 import { Code, PipelineError } from "../../transport/pipeline-error.ts";
 import type { Quorum } from "../../transport/quorum.ts";
 import { AttributeName } from "../../transport/telemetry/name.ts";
 import { traceIdOf } from "../../transport/telemetry/trace.ts";
 import { propose, type TimeLeft, timeLeft } from "./ask.ts";
 import { FlatJobs } from "./family.ts";
-import { inOrder } from "./in-order.ts";
+import { type Ahead, inOrder } from "./in-order.ts";
 import { outcomeUnknown, submitRefused } from "./outcome.ts";
 import { quoted, Violations } from "./violations.ts";
+
+const AHEAD: Ahead<SubmitJobsRequest> = {
+  itemsMax: SUBMIT_STREAM_INFLIGHT_MAX,
+  bytesMax: SUBMIT_STREAM_INFLIGHT_BYTES_MAX,
+  bytesOf: ({ job }) => payloadBytesOf(job),
+};
 
 type SubmitHandlers = Required<Pick<JobHandlers, "submitJob" | "submitJobs" | "batchSubmitJobs">>;
 
@@ -33,12 +43,18 @@ export function submitHandlers(quorum: Quorum): SubmitHandlers {
   return {
     submitJob: async ({ job }, call) => submitResponse(await submitOne(quorum, job, call)),
     submitJobs: (requests, call) =>
-      inOrder(requests, SUBMIT_STREAM_INFLIGHT_MAX, (item) => submitItem(quorum, item, call)),
+      inOrder(requests, AHEAD, (item) => submitItem(quorum, item, call)),
     batchSubmitJobs: async ({ jobs }, call) => {
       const submitted = await submitAll(quorum, jobs, call);
       return { jobs: submitted.map(submitResponse) };
     },
   };
+}
+
+/** All else is short, or refused at once. */
+function payloadBytesOf(job: WireJobSpec | undefined): number {
+  if (job === undefined) return 0;
+  return job.children.reduce((sum, child) => sum + payloadBytesOf(child), job.payload.byteLength);
 }
 
 /** A job that is in the ledger, with the key and the ids of its children. */

@@ -1,25 +1,19 @@
-// What the gateway refuses before it troubles the quorum, field by field.
+// What the gateway refuses before it troubles the quorum: one field, whatever request it is of.
 //
-// Guarantees: a spec that passes is one that the leader's own check (command-check.ts) takes too;
-// paths in the problems are those of the request. Kinds and queues are only looked at as names:
-// whether they are registered is the ledger's to say.
+// Guarantees: what passes is what the leader's own check (command-check.ts) takes too; every
+// problem is added under the field's path in the request, none throws here. Kinds and queues are
+// only looked at as names: whether they are registered is the ledger's to say.
+// Does not own: fields that belong together (validate-spec.ts, validate-queue.ts).
 
 import { JITTER_DEFAULT } from "../../ledger/backoff.ts";
-import type { JobSpec } from "../../ledger/command.ts";
 import type { Backoff } from "../../ledger/job.ts";
 import type { Duration } from "../../protos/gen/google/protobuf/duration.ts";
-import {
-  ChildFailurePolicy,
-  type Backoff as WireBackoff,
-  type JobSpec as WireJobSpec,
-} from "../../protos/gen/quorumq/v1/job.ts";
+import type { Backoff as WireBackoff } from "../../protos/gen/quorumq/v1/job.ts";
 import { BACKOFF_MULTIPLIER_MAX, isJson, isName } from "../../transport/command-check.ts";
 import {
   DURATION_MS_MAX,
   ERROR_MESSAGE_LENGTH_MAX,
-  JOB_ATTEMPTS_MAX,
   JOB_LOCK_KEYS_MAX,
-  JOB_PRIORITY_MAX,
   KEY_LENGTH_MAX,
   MEMBERSHIP_NODES_MAX,
   NAME_LENGTH_MAX,
@@ -27,66 +21,11 @@ import {
   TIME_MS_MAX,
 } from "../../transport/limit.ts";
 import { isNodeName } from "../../transport/member-id.ts";
-import { checkConcurrencyKeys } from "./validate-queue.ts";
 import { quoted, type Violations } from "./violations.ts";
 
 const BACKOFF_MULTIPLIER_DEFAULT = 2;
-
-/** The spec as the ledger takes it. Only of use if no problem was added. */
-export function checkSpec(
-  wire: WireJobSpec | undefined,
-  path: string,
-  traceparent: string,
-  violations: Violations,
-): JobSpec | null {
-  if (wire === undefined) {
-    violations.add(path, "is missing", "nothing", "a job to submit");
-    return null;
-  }
-  checkName(wire.kind, `${path}.kind`, violations);
-  if (wire.queue !== "") checkName(wire.queue, `${path}.queue`, violations);
-  checkPayload(wire.payload, `${path}.payload`, violations);
-  checkRange(wire.priority, `${path}.priority`, JOB_PRIORITY_MAX, violations);
-  checkRange(wire.maxAttempts, `${path}.max_attempts`, JOB_ATTEMPTS_MAX, violations);
-  checkLockKeys(wire.lockKeys, `${path}.lock_keys`, violations);
-  checkConcurrencyKeys(wire.concurrencyKeys, `${path}.concurrency_keys`, violations);
-  checkLength(wire.idempotencyKey, `${path}.idempotency_key`, KEY_LENGTH_MAX, violations);
-  return {
-    kind: wire.kind,
-    queue: wire.queue,
-    payload: wire.payload,
-    priority: wire.priority,
-    runAtMs: checkTime(wire.runAt, `${path}.run_at`, violations),
-    maxAttempts: wire.maxAttempts,
-    backoff: checkBackoff(wire.backoff, `${path}.backoff`, violations),
-    attemptTimeoutMs: checkDuration(wire.attemptTimeout, `${path}.attempt_timeout`, violations),
-    totalTimeoutMs: checkDuration(wire.totalTimeout, `${path}.total_timeout`, violations),
-    lockKeys: wire.lockKeys,
-    concurrencyKeys: wire.concurrencyKeys,
-    idempotencyKey: wire.idempotencyKey,
-    traceparent,
-    // Its place in a family is not its own to say (family.ts).
-    parent: 0,
-    onChildFailure: checkPolicy(wire.onChildFailure, `${path}.on_child_failure`, violations),
-  };
-}
-
-function checkPolicy(
-  policy: ChildFailurePolicy,
-  field: string,
-  violations: Violations,
-): JobSpec["onChildFailure"] {
-  switch (policy) {
-    case ChildFailurePolicy.CHILD_FAILURE_POLICY_RUN_PARENT:
-      return "run-parent";
-    case ChildFailurePolicy.CHILD_FAILURE_POLICY_UNSPECIFIED:
-    case ChildFailurePolicy.CHILD_FAILURE_POLICY_FAIL_PARENT:
-      return "fail-parent";
-    default:
-      violations.add(field, "is not a policy", policy, "FAIL_PARENT or RUN_PARENT");
-      return "fail-parent";
-  }
-}
+/** A google.protobuf.Duration has fewer nanoseconds beside its seconds. */
+const NANOS_END = 1_000_000_000;
 
 export function checkJobId(jobId: string, violations: Violations): void {
   if (jobId === "") violations.add("job_id", "is empty", quoted(jobId), "the id of a job");
@@ -195,6 +134,13 @@ export function checkTime(time: Date | undefined, field: string, violations: Vio
   return 0;
 }
 
+/** As checkTime, for an end: one before 1970 is no missing one. */
+export function checkEnd(time: Date | undefined, field: string, violations: Violations): number {
+  if (time === undefined || !(time.getTime() <= 0)) return checkTime(time, field, violations);
+  violations.add(field, "is before 1970", time.toISOString(), "a later time, or none");
+  return 0;
+}
+
 /** 0 for what is absent. */
 export function checkDuration(
   duration: Duration | undefined,
@@ -202,8 +148,14 @@ export function checkDuration(
   violations: Violations,
 ): number {
   if (duration === undefined) return 0;
-  const ms = Math.ceil(duration.seconds * 1_000 + duration.nanos / 1_000_000);
-  if (ms >= 0 && ms <= DURATION_MS_MAX) return ms;
+  const { seconds, nanos } = duration;
+  if (Math.abs(nanos) >= NANOS_END || seconds * nanos < 0) {
+    const limit = "nanos within 999999999, and of the sign of the seconds";
+    violations.add(field, "is not a duration", `${seconds} s and ${nanos} ns`, limit);
+    return 0;
+  }
+  const ms = seconds * 1_000 + nanos / 1_000_000;
+  if (ms >= 0 && ms <= DURATION_MS_MAX) return Math.ceil(ms);
   violations.add(field, "is out of range", `${ms} ms`, `0 to ${DURATION_MS_MAX} ms`);
   return 0;
 }

@@ -1,9 +1,11 @@
 // The problems of one request, collected so that the caller is told all of them at once.
 //
 // Guarantees: every problem names its field, the value found and the limit; the error's reason is
-// PAYLOAD_TOO_LARGE if a size is among them, else INVALID_FIELD.
+// PAYLOAD_TOO_LARGE if a size is among them, else INVALID_FIELD. However many there are, only
+// VIOLATIONS_TOLD_MAX are kept and told; the rest are counted.
 // Does not own: the rules (validate.ts).
 
+import { VIOLATIONS_TOLD_MAX } from "../../transport/limit.ts";
 import type { PipelineError, Violation } from "../../transport/pipeline-error.ts";
 import { refusal } from "../../transport/reason.ts";
 
@@ -17,10 +19,13 @@ const VALUE_LENGTH_MAX = 64;
 
 export class Violations {
   readonly #problems: Problem[] = [];
+  #count = 0;
   #isTooLarge = false;
 
   /** `value` as it is to be shown; `limit` says what would be right, such as "0 to 1000". */
   add(field: string, problem: string, value: string | number, limit: string): void {
+    this.#count += 1;
+    if (this.#count > VIOLATIONS_TOLD_MAX) return;
     const description = `${problem}, got ${value}; allowed: ${limit}`;
     this.#problems.push({ field, description, value: String(value), limit });
   }
@@ -38,7 +43,7 @@ export class Violations {
   }
 
   #error(first: Problem): PipelineError {
-    const count = this.#problems.length;
+    const count = this.#count;
     const message = `${first.field} ${first.description}`;
     return refusal(
       this.#isTooLarge ? "PAYLOAD_TOO_LARGE" : "INVALID_FIELD",

@@ -13,7 +13,7 @@ import { refusal } from "../../transport/reason.ts";
 import { AttributeName } from "../../transport/telemetry/name.ts";
 import { type TimeLeft, timeLeft } from "./ask.ts";
 import type { JobFollower } from "./follower.ts";
-import { jobNotFound, outcomeUnknown } from "./outcome.ts";
+import { jobForgotten, jobNotFound, outcomeUnknown } from "./outcome.ts";
 import { submitOne } from "./submit.ts";
 import { checkJobId } from "./validate.ts";
 import { quoted, Violations } from "./violations.ts";
@@ -47,9 +47,11 @@ async function run(
   call: Call,
 ): Promise<Job> {
   const leftMs = timeLeft(call);
-  const { jobId, idempotencyKey } = await submitOne(quorum, spec, call, leftMs);
+  const { jobId, idempotencyKey, deduplicated } = await submitOne(quorum, spec, call, leftMs);
   const signal = acceptedSignal(call.signal, jobId, idempotencyKey);
-  const job = await ended(follower, jobId, leftMs, [signal]);
+  const missing = (): PipelineError =>
+    deduplicated ? jobForgotten(jobId, idempotencyKey) : jobNotFound(jobId);
+  const job = await ended(follower, jobId, leftMs, [signal], missing);
   if (job !== null) return job;
   throw outcomeUnknown(
     `job ${jobId}, which is accepted, has not ended yet`,
@@ -81,6 +83,7 @@ export async function ended(
   jobId: string,
   leftMs: TimeLeft,
   signals: readonly AbortSignal[],
+  missing = (): PipelineError => jobNotFound(jobId),
 ): Promise<Job | null> {
   const { promise, resolve, reject } = Promise.withResolvers<Job | null>();
   const unfollow = follower.follow(jobId, {
@@ -88,7 +91,7 @@ export async function ended(
     seen: (job) => {
       if (isEnded(job)) resolve(job);
     },
-    missing: () => reject(jobNotFound(jobId)),
+    missing: () => reject(missing()),
   });
   const forget = onAbort(signals, reject);
   const timer = setTimeout(() => resolve(null), Math.min(Math.max(0, leftMs()), TIMER_MS_MAX));
@@ -120,8 +123,10 @@ async function* watch(
   const forget = onAbort([call.signal, call.draining], (reason) => news.fail(reason));
   const timer = atDeadline(call, () => news.fail(notEnded(jobId)));
   try {
-    for (let seenIndex = afterIndex; ; ) {
+    for (let seenIndex = afterIndex, isFirst = true; ; isFirst = false) {
       const job = await news.next();
+      // The job has not come that far: the index is of another ledger, as after a restored backup.
+      if (isFirst && job.changeIndex < afterIndex) seenIndex = 0;
       if (job.changeIndex > seenIndex) yield { job };
       if (isEnded(job)) return;
       seenIndex = Math.max(seenIndex, job.changeIndex);

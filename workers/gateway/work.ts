@@ -1,9 +1,9 @@
 // WorkerService: the stream of a remote worker, read into its session and written from it.
 //
-// Guarantees: the first message is a hello; what is wrong with any message ends the stream with the
-// reason. Whatever ends the stream ends the session. A gateway that drains asks its workers to
-// move, and does not wait long for those that do not; each is asked after half an hour, too, before
-// the server closes connections of that age.
+// Guarantees: the first message is a hello, and comes soon; what is wrong with any message ends the
+// stream with the reason. Whatever ends the stream ends the session. A gateway that drains asks its
+// workers to move, and does not wait long for those that do not; each is asked after half an hour,
+// too, before the server closes connections of that age.
 // Does not own: the worker itself (../remote/session.ts).
 
 import type { WorkRequest, WorkResponse } from "../../protos/gen/quorumq/v1/worker_service.ts";
@@ -24,17 +24,24 @@ const MOVE_MS = 3_000;
 const AGED_MOVE_MS = 60_000;
 const STREAM_AGE_MS = 28 * 60_000;
 
-export function workHandlers(workers: RemoteWorkers): Required<WorkerHandlers> {
-  return { work: (requests, call) => work(workers, requests, call) };
+/** A stream on which nobody says who they are is of no use, and no worker's. */
+const HELLO_MS = 10_000;
+
+export function workHandlers(
+  workers: RemoteWorkers,
+  helloMs: number = HELLO_MS,
+): Required<WorkerHandlers> {
+  return { work: (requests, call) => work(workers, requests, call, helloMs) };
 }
 
 async function* work(
   workers: RemoteWorkers,
   requests: AsyncIterable<WorkRequest>,
   call: Call,
+  helloMs: number,
 ): AsyncGenerator<WorkResponse> {
   const messages = requests[Symbol.asyncIterator]();
-  const first = await hello(messages, call);
+  const first = await hello(messages, call, helloMs);
   const message = first.done === true ? undefined : first.value.message;
   if (message?.$case !== "hello") throw wrongMessage(message?.$case, "hello");
   const checked = checkHello(message.value);
@@ -56,12 +63,15 @@ async function* work(
 async function hello(
   messages: AsyncIterator<WorkRequest>,
   { signal, draining }: Call,
+  helloMs: number,
 ): Promise<IteratorResult<WorkRequest>> {
   const gone = Promise.withResolvers<never>();
+  const late = setTimeout(() => gone.reject(noHello(helloMs)), helloMs);
   const endings = [signal, draining].map((one) => listen(one, () => gone.reject(one.reason)));
   try {
     return await Promise.race([messages.next(), gone.promise]);
   } finally {
+    clearTimeout(late);
     for (const ending of endings) ending();
   }
 }
@@ -117,6 +127,11 @@ function listen(signal: AbortSignal, listener: () => void): () => void {
   if (signal.aborted) listener();
   signal.addEventListener("abort", listener, { once: true });
   return () => signal.removeEventListener("abort", listener);
+}
+
+function noHello(helloMs: number): PipelineError {
+  const message = `no hello came within ${helloMs} ms: open the stream again, and begin with one`;
+  return refusal("DEADLINE_EXPIRED", message, { metadata: { hello_ms: String(helloMs) } });
 }
 
 function wrongMessage(got: string | undefined, wanted: string): PipelineError {

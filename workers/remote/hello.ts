@@ -105,7 +105,7 @@ function checkKind(wire: WorkerKind, path: string, violations: Violations): Rela
   checkName(queue, `${path}.queue`, violations);
   checkRange(wire.maxAttempts, `${path}.max_attempts`, JOB_ATTEMPTS_MAX, violations);
   checkCount(wire.lockTemplates, `${path}.lock_templates`, 0, JOB_LOCK_KEYS_MAX, violations);
-  for (const [position, template] of wire.lockTemplates.entries()) {
+  for (const [position, template] of wire.lockTemplates.slice(0, JOB_LOCK_KEYS_MAX).entries()) {
     const field = `${path}.lock_templates[${position}]`;
     if (template === "") violations.add(field, "is empty", quoted(""), "such as account:{id}");
     checkLength(template, field, KEY_LENGTH_MAX, violations);

@@ -163,6 +163,8 @@ export class WorkerSession {
 
   async #resume(attempt: AttemptResume): Promise<void> {
     const found = await findResumed(this.#options.quorum, this.workerId, attempt);
+    // Nobody would renew it, nor hear of it.
+    if (this.#over.signal.aborted) return;
     if (found.kind === "over") {
       this.#push(abortOf(attempt, found.why));
       return;

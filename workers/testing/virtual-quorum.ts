@@ -160,7 +160,7 @@ export class VirtualQuorum implements Quorum {
     // Made now: the jobs are the ledger's own and go on changing.
     const events = eventsOf(applied, TERM, timeMs);
     if (events.length > 0) setImmediate(() => this.#publish(events));
-    this.#ticker.applied(body.kind);
+    this.#ticker.applied(this.ledger, command.body, applied.changes);
     this.#change.resolve();
     this.#change = Promise.withResolvers();
     return toWireApplied(this.#index, applied.result);

@@ -128,6 +128,18 @@ test("a leader that is closed hands over first: nobody has to miss it", async ()
   expect(failures).toEqual([]);
 });
 
+test("a node that hears no leader is not well, and is again when there is one", async () => {
+  const leader = await untilLed();
+  const [one = "", other = ""] = NAMES.filter((name) => name !== leader);
+  const left = nodes.get(leader);
+  await until(() => [...nodes.values()].every((node) => node.problem() === null));
+  await Promise.all([close(one), close(other)]);
+  await until(() => left?.problem() !== null);
+  expect(left?.problem()).toContain("no leader is known");
+  await Promise.all([start(one), start(other)]);
+  await until(() => [...nodes.values()].every((node) => node.problem() === null));
+});
+
 test("a node with a damaged disk is rebuilt from the others, as another member", async () => {
   const client = await openClient();
   const leader = await untilLed();

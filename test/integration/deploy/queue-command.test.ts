@@ -47,6 +47,17 @@ test("drain asks before, and says how many it has cancelled", async () => {
   expect(drained).toMatchObject({ code: 0, stdout: "3 jobs of default cancelled\n" });
 });
 
+test("a wait that is over says what the job waits for", async () => {
+  const submit = (...more: string[]) =>
+    runCli(["submit", "idle", "--wait", "--timeout", "1", ...more, "--address", edge.address]);
+  const late = await submit();
+  expect(late.code).toBe(124);
+  expect(late.stderr).toMatch(/j-\d+ is QUEUED and waits for a worker of queue default: does one/);
+  expect((await submit("--delay", "1h")).stderr).toMatch(/is SCHEDULED for 2/);
+  await run("pause", "default");
+  expect((await submit()).stderr).toMatch(/is QUEUED and waits for its queue/);
+});
+
 test.each([
   [["configure", "default"], "nothing to set"],
   [["configure", "default", "--rate", "often"], "not such as 100/1m"],

@@ -42,6 +42,18 @@ test("create, get, list, pause and delete tell how it stands", async () => {
     ["often", "idle", "every 90 s"],
     ["", undefined, undefined],
   ]);
+  const [jobId = ""] = (await run("run", "often", "--key", "once")).stdout.split("\n");
+  expect(jobId).toMatch(/^j-[0-9]+$/);
+  expect((await run("run", "often", "--key", "once")).stdout).toBe(`${jobId}\n`);
+  const job = await runCli(["get", jobId, "--address", edge.address]);
+  expect(cells(job.stdout)).toContainEqual(["schedule", "often, by hand"]);
+  const busy = await run("run", "often");
+  expect(busy.stderr).toContain(`job ${jobId} of schedule "often" has not ended`);
+  expect((await run("run", "often", "--beside")).code).toBe(0);
+  const often = cells((await run("get", "often")).stdout);
+  expect(often).toContainEqual(["open", "2 not ended"]);
+  expect(often).toContainEqual(["counts", "0 jobs, 2 by hand"]);
+  expect(often.find(([name]) => name === "after that")?.[1]?.split(", ")).toHaveLength(4);
   expect(cells((await run("pause", "often")).stdout)).toContainEqual(["next", "paused"]);
   const shown = await run("get", "often", "-o", "json");
   expect(JSON.parse(shown.stdout)).toMatchObject({
@@ -56,7 +68,7 @@ test("create, get, list, pause and delete tell how it stands", async () => {
 test("what cannot be right is told with what would be, exit code 2", async () => {
   const cron = await run("create", "idle", "--cron", "61 * * * *");
   expect(cron.code).toBe(2);
-  expect(cron.stderr).toContain('schedule.cron: is not a cron, got "61 * * * *"');
+  expect(cron.stderr).toContain('schedule.cron is not a cron, got "61 * * * *"');
   const every = await run("create", "idle", "--every", "soon");
   expect(every.code).toBe(2);
   expect(every.stderr).toContain("not a time such as 90s, 5m or 1h");

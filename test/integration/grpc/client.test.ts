@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { z } from "zod";
 import { PipelineError } from "../../../transport/pipeline-error.ts";
-import { type Client, createClient, JobFailedError } from "../../../workers/client.ts";
+import { type Client, child, createClient, JobFailedError } from "../../../workers/client.ts";
 import { defineJob } from "../../../workers/define-job.ts";
 import { type Edge, failureOf, startEdge } from "../../support/edge.ts";
 import { atEnd } from "../../support/teardown.ts";
@@ -56,6 +56,22 @@ describe("a typed client", () => {
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_FIELD" });
     expect(error.rawMessage).toContain("amount");
     expect(edge.quorum.proposed).toHaveLength(before);
+  });
+
+  test("does not compile with an input or a result of another type, wherever it is given", () => {
+    const never = async (): Promise<void> => {
+      // @ts-expect-error A child's input.
+      child(double, { amount: "many" });
+      // @ts-expect-error A schedule's.
+      await client.schedules.create(double, { amount: "many" }, { everyMs: 1_000 });
+      // @ts-expect-error One of many.
+      await client.submitAll(double, [{ amount: 1 }, { amount: "many" }]);
+      // @ts-expect-error The result is an object with a number.
+      const wrong: string = await client.run(double, { amount: 1 });
+      // @ts-expect-error No such option.
+      await client.submit(double, { amount: 1 }, { prioritty: wrong.length });
+    };
+    expect(never).toBeInstanceOf(Function);
   });
 
   test("tells a job that failed from a call that did", async () => {
@@ -113,7 +129,7 @@ describe("a typed client", () => {
 
   test("says that nobody is there", async () => {
     const lost = createClient({ address: "127.0.0.1:1" });
-    const error = await failureOf(lost.submit(double, { amount: 1 }, { deadlineMs: 3_000 }));
+    const error = await failureOf(lost.submit(double, { amount: 1 }, { deadlineMs: 20_000 }));
     lost.close();
     expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "UNREACHABLE", retry: "safe" });
   });

@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { JobState } from "../../../protos/gen/quorumq/v1/job.ts";
-import type { ListJobsRequest } from "../../../protos/gen/quorumq/v1/job_service.ts";
+import { ListJobsRequest } from "../../../protos/gen/quorumq/v1/job_service.ts";
 import { type Edge, failureOf, startEdge } from "../../support/edge.ts";
 import { jobSpec } from "../../support/job-spec.ts";
 import { registerKinds, runTinyExecutor } from "../../support/tiny-executor.ts";
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 function request(change: Partial<ListJobsRequest>): ListJobsRequest {
-  return { pageSize: 0, pageToken: "", state: 0, kind: "", queue: "", ...change };
+  return ListJobsRequest.fromPartial(change);
 }
 
 async function pages(change: Partial<ListJobsRequest>): Promise<string[][]> {
@@ -70,12 +70,15 @@ describe("ListJobs", () => {
   });
 
   test("tells all problems of a request at once", async () => {
-    const bad = request({ pageSize: -1, pageToken: "x", kind: "a b", queue: ":" });
+    const wrong = { kind: "a b", queue: ":", scheduleId: "/", parentJobId: "j".repeat(600) };
+    const bad = request({ pageSize: -1, pageToken: "x", ...wrong });
     const error = await failureOf(edge.jobs.listJobs(bad));
     expect(error.violations.map(({ field }) => field)).toEqual([
       "page_size",
       "kind",
       "queue",
+      "schedule_id",
+      "parent_job_id",
       "page_token",
     ]);
   });

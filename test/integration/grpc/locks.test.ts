@@ -70,13 +70,13 @@ describe("a lock that is free", () => {
   });
 
   test("lives as long as it is kept alive", async () => {
-    const { lockId, fencingToken } = await acquire(["kept"], { ttlMs: 1_000 });
-    quorum.advance(900);
+    const { lockId, fencingToken } = await acquire(["kept"], { ttlMs: 60_000 });
+    quorum.advance(50_000);
     await locks.keepLockAlive({ lockId, fencingToken });
-    quorum.advance(900);
+    quorum.advance(50_000);
     const { expireTime } = await locks.keepLockAlive({ lockId, fencingToken });
-    expect(expireTime?.getTime()).toBe(quorum.ledger.clockMs + 1_000);
-    quorum.advance(1_001);
+    expect(expireTime?.getTime()).toBe(quorum.ledger.clockMs + 60_000);
+    quorum.advance(60_001);
     const lost = await failureOf(locks.keepLockAlive({ lockId, fencingToken }));
     expect(lost).toMatchObject({ code: "ABORTED", reason: "FENCED" });
     expect(lost.metadata).toMatchObject({ presented: String(fencingToken), current: "0" });
@@ -153,10 +153,10 @@ describe("a lock that another holds", () => {
   });
 
   test("is taken over with a higher token when it runs out; its old holder is refused", async () => {
-    const old = await acquire(["frozen"], { ttlMs: 1_000 });
+    const old = await acquire(["frozen"], { ttlMs: 4_000 });
     const next = acquire(["frozen"], { waitMs: 60_000 });
     await inLine("frozen", 1);
-    quorum.advance(1_001);
+    quorum.advance(4_001);
     const held = await next;
     expect(held.fencingToken).toBeGreaterThan(old.fencingToken);
     const { lockId, fencingToken } = old;

@@ -2,6 +2,8 @@
 
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { z } from "zod";
+import { JobState } from "../../../protos/gen/quorumq/v1/job.ts";
+import { ListJobsRequest } from "../../../protos/gen/quorumq/v1/job_service.ts";
 import { MissedPolicy, OverlapPolicy, Schedule } from "../../../protos/gen/quorumq/v1/schedule.ts";
 import { createClient, defineJob } from "../../../workers/index.ts";
 import { type Edge, failureOf, startEdge } from "../../support/edge.ts";
@@ -49,7 +51,8 @@ describe("CreateSchedule", () => {
     expect(wall).toBe("03:00:00");
     edge.quorum.advance(0);
     const { schedule: shown } = await edge.jobs.getSchedule({ scheduleId: "nightly" });
-    expect(shown).toEqual(answer.schedule);
+    expect(shown).toEqual({ ...answer.schedule, upcomingTimes: expect.any(Array) });
+    expect(shown?.upcomingTimes[0]).toEqual(nextTime);
   });
 
   test("of the same again gives what is there; of another under its id is refused", async () => {
@@ -171,13 +174,65 @@ test("slots make jobs that say where they come from, and the schedule counts the
   });
   edge.quorum.advance(0);
   edge.quorum.advance(3_600_000);
-  const { jobs } = await edge.jobs.listJobs({
-    ...{ pageSize: 1, pageToken: "", state: 0, kind: "idle", queue: "" },
-  });
+  const list = ListJobsRequest.fromPartial({ scheduleId: "hourly" });
+  const { jobs } = await edge.jobs.listJobs(list);
+  expect(jobs).toHaveLength(1);
   const slotTime = created.schedule?.nextTime;
   expect(jobs[0]).toMatchObject({ scheduleId: "hourly", slotTime });
   const { schedule: shown } = await edge.jobs.getSchedule({ scheduleId: "hourly" });
   expect(shown).toMatchObject({ firedCount: 1, lastJobId: jobs[0]?.id, lastTime: slotTime });
+  expect(shown).toMatchObject({ openCount: 1, lastJobState: JobState.JOB_STATE_QUEUED });
+  const hours = shown?.upcomingTimes.map((time) => time.getTime() - Number(slotTime)) ?? [];
+  expect(hours).toEqual([1, 2, 3, 4, 5].map((hour) => hour * 3_600_000));
+  const { counts } = await edge.cluster.getCluster({});
+  expect(counts).toMatchObject({ slotsFired: 1, slotsSkipped: 0, slotsMissed: 0 });
+});
+
+describe("TriggerSchedule", () => {
+  const names = (idempotencyKey: string, allowOverlap = false) => ({
+    ...{ scheduleId: "by-hand", idempotencyKey, allowOverlap },
+  });
+
+  beforeAll(async () => {
+    await edge.jobs.createSchedule({ schedule: schedule({ id: "by-hand" }) });
+  });
+
+  test("makes a job now, once a key, under the caller's trace", async () => {
+    const traceId = "0af7651916cd43dd8448eb211c80319c";
+    const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
+    const answer = await edge.jobs.triggerSchedule(names("one"), { traceparent });
+    expect(answer).toMatchObject({ deduplicated: false, traceId });
+    const again = await edge.jobs.triggerSchedule(names("one"));
+    expect(again).toEqual({ ...answer, deduplicated: true });
+    const { job } = await edge.jobs.getJob({ jobId: answer.jobId });
+    expect(job).toMatchObject({ scheduleId: "by-hand", slotTime: undefined, kind: "idle" });
+    const { schedule: shown } = await edge.jobs.getSchedule({ scheduleId: "by-hand" });
+    expect(shown).toMatchObject({ triggeredCount: 1, openCount: 1, firedCount: 0 });
+  });
+
+  test("is refused while a job of it is open, which it names; beside it, if that is asked for", async () => {
+    const { jobId } = await edge.jobs.triggerSchedule(names("one"));
+    const error = await failureOf(edge.jobs.triggerSchedule(names("two")));
+    expect(error).toMatchObject({ code: "FAILED_PRECONDITION", reason: "SCHEDULE_BUSY" });
+    expect(error.metadata).toEqual({ schedule_id: "by-hand", job_id: jobId });
+    const beside = await edge.jobs.triggerSchedule(names("", true));
+    expect(beside.jobId).not.toBe(jobId);
+  });
+
+  test("tells what is wrong with the request, and what there is not", async () => {
+    const bad = names("k".repeat(600));
+    const error = await failureOf(edge.jobs.triggerSchedule({ ...bad, scheduleId: "a b" }));
+    expect(error.violations.map(({ field }) => field)).toEqual(["schedule_id", "idempotency_key"]);
+    const none = { scheduleId: "never", idempotencyKey: "", allowOverlap: false };
+    expect(await failureOf(edge.jobs.triggerSchedule(none))).toMatchObject({
+      ...{ code: "NOT_FOUND", reason: "SCHEDULE_NOT_FOUND" },
+    });
+    const taken = jobSpec({ kind: "idle", idempotencyKey: "other job", priority: 9 });
+    await edge.jobs.submitJob({ job: taken });
+    expect(await failureOf(edge.jobs.triggerSchedule(names("other job", true)))).toMatchObject({
+      ...{ code: "ALREADY_EXISTS", reason: "IDEMPOTENCY_KEY_REUSED" },
+    });
+  });
 });
 
 test("the public client: typed, checked, by its words", async () => {
@@ -197,6 +252,8 @@ test("the public client: typed, checked, by its words", async () => {
   expect(await client.schedules.get("typed")).toMatchObject({ id: "typed" });
   expect((await client.schedules.pause("typed")).paused).toBe(true);
   expect((await client.schedules.resume("typed")).paused).toBe(false);
+  const { jobId } = await client.schedules.trigger("typed", { idempotencyKey: "now" });
+  expect((await client.list({ scheduleId: "typed" })).jobs.map(({ id }) => id)).toEqual([jobId]);
   const { schedules } = await client.schedules.list({ pageSize: 1_000 });
   expect(schedules.map(({ id }) => id)).toContain("typed");
   expect(await client.schedules.delete("typed")).toBe(true);

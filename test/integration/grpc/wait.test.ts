@@ -188,6 +188,20 @@ describe("RunJob", () => {
     const again = await edge.jobs.runJob({ job: { ...job, idempotencyKey } });
     expect(again.job?.id).toBe(error.metadata["job_id"]);
   });
+
+  test("of a key that has outlived its job says that the result is gone, and runs nothing", async () => {
+    const job = jobSpec({ payload: Buffer.from("[3]"), idempotencyKey: "outlives" });
+    const first = await edge.jobs.runJob({ job });
+    const foreverMs = 2 * Date.now();
+    const all = { endedBeforeMs: foreverMs, spareBeforeMs: foreverMs, keyMs: foreverMs };
+    quorum.apply({ kind: "forget-jobs", ...all, keptMax: 0, limit: 10_000 });
+    const startedCount = executor.started.length;
+    const error = await failureOf(edge.jobs.runJob({ job }));
+    const metadata = { job_id: first.job?.id, idempotency_key: "outlives" };
+    expect(error).toMatchObject({ reason: "JOB_NOT_FOUND", metadata });
+    expect(error.rawMessage).toContain("forgotten with its result");
+    expect(executor.started).toHaveLength(startedCount);
+  });
 });
 
 describe("WatchJob", () => {
@@ -213,6 +227,10 @@ describe("WatchJob", () => {
       JobState.JOB_STATE_SUCCEEDED,
     ]);
     expect(await all(edge.jobs.watchJob({ jobId, afterIndex: last }))).toEqual([]);
+    // Of another ledger, before a restored backup say: not a reason to hide how the job ended.
+    expect(states(await all(edge.jobs.watchJob({ jobId, afterIndex: last + 1_000 })))).toEqual([
+      JobState.JOB_STATE_SUCCEEDED,
+    ]);
   });
 
   test("sees the end although every event is lost", async () => {

@@ -105,6 +105,22 @@ describe("a Redis in trouble", () => {
     expect(await lock.renew(["a"], 7, TTL_MS)).toEqual({ kind: "held" });
   });
 
+  test("that cuts the connection fails what is on its way then, not after its timeout", async () => {
+    await raw.call("CLIENT", "PAUSE", String(TTL_MS), "WRITE");
+    const hold = lock.acquire(["a"], 7, TTL_MS);
+    // Until its command has arrived and waits, there is nothing on its way.
+    while (!/name=quorumq:t:lock .*flags=b/.test(String(await raw.client("LIST")))) {
+      await raw.ping();
+    }
+    await raw.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    const ended = await hold;
+    await raw.call("CLIENT", "UNPAUSE");
+    expect(ended.kind).toBe("unreachable");
+    const cause = ended.kind === "unreachable" ? String(ended.cause) : "";
+    expect(cause).not.toMatch(/timed out/i);
+    while ((await lock.acquire(["a"], 7, TTL_MS)).kind === "unreachable") await raw.ping();
+  });
+
   test("that is away is told apart from a lock that is lost, at once", async () => {
     const away = createRedisLock({ url: "redis://127.0.0.1:1", cluster: "test", id: "a", logger });
     try {

@@ -33,7 +33,15 @@ const PATIENT = { timeoutMs: 60_000 };
 
 /** Small: snapshots are taken and the log is compacted all the time. */
 const NODE_ENV = { QUORUMQ_SNAPSHOT_LOG_BYTES: String(64 * 1024) };
-const CHAOS = { nodeEnv: NODE_ENV, nodes: 3, durationMs: Number.POSITIVE_INFINITY };
+const JOBS_PER_SECOND = 100;
+const CHAOS = {
+  nodeEnv: NODE_ENV,
+  nodes: 3,
+  durationMs: Number.POSITIVE_INFINITY,
+  jobsPerSecond: JOBS_PER_SECOND,
+  // On a machine that is too slow for the rate, the crowd would grow without end.
+  callersMax: 3 * JOBS_PER_SECOND,
+};
 
 let stack: LocalStack;
 let connection: JobsConnection;
@@ -225,12 +233,11 @@ describe("a remote worker whose gateway is killed", () => {
   });
 });
 
-describe("kill -9 of each part under 200 jobs a second", () => {
+describe("kill -9 of each part under load", () => {
   test("leaves every accepted job with exactly one recorded result", async () => {
     const report = await runChaos({
       ...CHAOS,
       stack,
-      jobsPerSecond: 200,
       seed: 1,
       faults: () => KILLS,
       jobsBetweenFaults: 150,
@@ -249,7 +256,6 @@ describe("a frozen leader, lost and damaged disks, changing members under load",
     const report = await runChaos({
       ...CHAOS,
       stack,
-      jobsPerSecond: 100,
       seed: 2,
       faults: () => faults,
       jobsBetweenFaults: 50,

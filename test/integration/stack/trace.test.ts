@@ -2,6 +2,8 @@
 
 import { randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { Job } from "../../../protos/gen/quorumq/v1/job.ts";
+import { Schedule } from "../../../protos/gen/quorumq/v1/schedule.ts";
 import { connectJobs, type JobsConnection } from "../../../transport/grpc/client.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 import { jobSpec } from "../../support/job-spec.ts";
@@ -127,16 +129,87 @@ describe("the trace of one charge-order job", () => {
   });
 });
 
+describe("the trace of a schedule's slot", () => {
+  const creator = { traceId: randomBytes(16).toString("hex"), spanId: "1".repeat(16) };
+  let job: Job;
+  let spans: readonly ReceivedSpan[];
+
+  beforeAll(async () => {
+    const schedule = Schedule.fromPartial({
+      ...{ id: "traced", interval: { seconds: 1, nanos: 0 } },
+      job: jobSpec({ kind: "greet", payload: Buffer.from('{"name":"slot"}'), idempotencyKey: "" }),
+    });
+    const traceparent = `00-${creator.traceId}-${creator.spanId}-01`;
+    await connection.jobs.createSchedule({ schedule }, { traceparent });
+    const isSlot = ({ name }: ReceivedSpan): boolean => name === "schedule.tick";
+    await receiver.until((all) => all.some(isSlot), 20_000);
+    await connection.jobs.deleteSchedule({ scheduleId: "traced" });
+    const root = receiver.spans.find(isSlot);
+    const jobId = String(root?.attributes["quorumq.job.id"]);
+    await connection.jobs.waitJob({ jobId });
+    job = (await connection.jobs.getJob({ jobId })).job ?? Job.fromPartial({});
+    const ofIt = (all: readonly ReceivedSpan[]) => all.filter((one) => one.traceId === job.traceId);
+    await receiver.until((all) => {
+      const mine = ofIt(all);
+      const ids = new Set(mine.map(({ spanId }) => spanId));
+      const count = (name: string) => mine.filter((one) => one.name.startsWith(name)).length;
+      return (
+        mine.every((one) => isSlot(one) || ids.has(one.parentSpanId)) &&
+        count("raft.commit") >= 2 &&
+        ["dispatch", "process", "handler"].every((name) => count(name) > 0)
+      );
+    }, 20_000);
+    spans = ofIt(receiver.spans);
+  }, 60_000);
+
+  test("is the job's own: it begins where the slot was decided, and goes on as any job's", () => {
+    const roots = spans.filter(({ parentSpanId }) => parentSpanId === "");
+    expect(roots).toHaveLength(1);
+    expect(roots[0]).toMatchObject({
+      ...{ name: "schedule.tick", service: "quorumq-node", traceId: job.traceId },
+      attributes: {
+        "quorumq.schedule.id": "traced",
+        "quorumq.schedule.slot_time": job.slotTime?.toISOString(),
+        "quorumq.schedule.outcome": "job",
+        "quorumq.job.id": job.id,
+        "quorumq.raft.index": job.logIndex,
+      },
+    });
+    const dispatched = spans.find(({ name }) => name.startsWith("dispatch"));
+    expect(dispatched?.parentSpanId).toBe(roots[0]?.spanId);
+    const processed = spans.find(({ name }) => name.startsWith("process"));
+    expect(processed?.parentSpanId).toBe(dispatched?.spanId);
+    const handled = spans.find(({ name }) => name.startsWith("handler"));
+    expect(handled?.parentSpanId).toBe(processed?.spanId);
+  });
+
+  test("points to the call that created the schedule, and is no part of its trace", () => {
+    const call = receiver.spans.find(({ parentSpanId }) => parentSpanId === creator.spanId);
+    expect(call).toMatchObject({ name: "quorumq.v1.JobService/CreateSchedule" });
+    const root = spans.find(({ parentSpanId }) => parentSpanId === "");
+    expect(root?.links).toEqual([`${creator.traceId} ${call?.spanId}`]);
+    expect(job.traceId).not.toBe(creator.traceId);
+  });
+});
+
 describe("what nobody traces", () => {
   test("makes no span: no heartbeats, leases or ticks anywhere in what was received", () => {
-    const known = /^(quorumq\.v1\.|helloworld\.|propose|raft\.|dispatch|process|lock\.|handler)/;
-    const strange = receiver.spans.filter(({ name }) => !known.test(name));
+    const calls = /^(quorumq\.v1\.|helloworld\.|propose|raft\.)/;
+    const ofJobs = /^(schedule\.tick$|dispatch|process|lock\.|handler)/;
+    const strange = receiver.spans.filter(({ name }) => !calls.test(name) && !ofJobs.test(name));
     expect(strange.map(({ name, service }) => [name, service])).toEqual([]);
     const roots = receiver.spans.filter(({ parentSpanId }) => parentSpanId === "");
     const rootNames = new Set(roots.map(({ name }) => name));
-    for (const name of rootNames) expect(name).toMatch(/^(helloworld\.Greeter|quorumq\.v1\.)/);
+    for (const name of rootNames)
+      expect(name).toMatch(/^(helloworld\.Greeter|quorumq\.v1\.|schedule\.tick$)/);
     const commands = receiver.spans.map(({ attributes }) => attributes["quorumq.command"]);
-    for (const silent of ["renew-leases", "tick", "open-term", "register-kinds"]) {
+    for (const silent of [
+      "renew-leases",
+      "tick",
+      "open-term",
+      "register-kinds",
+      "tick-schedules",
+    ]) {
       expect(commands).not.toContain(silent);
     }
   });

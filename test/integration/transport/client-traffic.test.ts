@@ -3,7 +3,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import amqp from "amqplib";
-import { Refused_Reason } from "../../../protos/gen/node/v1/exchange.ts";
+import { ReadList, Refused_Reason } from "../../../protos/gen/node/v1/exchange.ts";
 import { clientsExchange, EVENTS_EXCHANGE } from "../../../transport/amqp/topology.ts";
 import { encodeCall, encodeRequest } from "../../../transport/call-codec.ts";
 import { CLIENT_BATCH_CALLS_MAX } from "../../../transport/limit.ts";
@@ -44,7 +44,7 @@ describe("a client with a leader", () => {
     const { client } = await startPair();
     for (const key of ["a", "b", "c"]) await client.propose(submission(key), CALL);
 
-    const list = { pageSize: 2, beforeJobId: "", state: 0 as const, kind: "", queue: "" };
+    const list = ReadList.fromPartial({ pageSize: 2 });
     const page = await client.read({ read: { $case: "list", value: list } }, CALL);
     if (page.kind !== "answered") throw new Error(page.kind);
     expect(page.answer.jobs.map(({ id, payload }) => [id, payload.length])).toEqual([

@@ -137,4 +137,4 @@ test("a tick that is refused as overloaded is proposed again", async () => {
   release();
   await untilAnswers(2 + BULK_COUNT);
   await queued.promise;
-}, 20_000);
+});

@@ -19,7 +19,7 @@ import {
 import { checksumOf, outcomeOf, submitLarge } from "../../support/driver-load.ts";
 import type { MemoryLogStore } from "../../support/memory-log-store.ts";
 
-jest.setTimeout(60_000);
+jest.setTimeout(150_000);
 
 const NODES = ["n1#00000001", "n2#00000002", "n3#00000003"];
 const MIB = 1024 * 1024;
@@ -76,7 +76,6 @@ describe("a log that has grown", () => {
     }
     await submitLarge(cluster, leader, 3);
     await caughtUp(follower, leader);
-    const before = checksumOf(follower.driver.ledger);
     const disk = cluster.crash(follower);
     const { snapshot, offset, entries } = disk.recovered;
     expect(snapshot?.bytes).toBeGreaterThan(MIB);
@@ -87,8 +86,8 @@ describe("a log that has grown", () => {
     // What its disk gives, before the leader says a word; the rest is not known to be committed.
     expect(applied(back)).toBe(snapshot?.index);
     cluster.cut.clear();
-    await cluster.until(() => applied(back) >= applied(leader));
-    expect(checksumOf(back.driver.ledger)).toBe(before);
+    // Against a ledger that was never loaded: if the cut took long, there is a new term's entry.
+    await caughtUp(back, leader);
   });
 
   test("is behind a snapshot that is taken when an operator asks for one, twice as well", async () => {

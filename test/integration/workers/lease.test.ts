@@ -259,6 +259,40 @@ describe("a worker that closes", () => {
     expect(await result(second)).toBe("done");
   });
 
+  test("keeps its leases while it drains, for longer than one lasts", async () => {
+    const begun = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const slow = defineJob({
+      kind: "slow-to-leave",
+      queue: "slow-to-leave",
+      input: anything,
+      async handler() {
+        begun.resolve();
+        await gate.promise;
+        return "in time";
+      },
+    });
+    const worker = await pipeline.startWorker([slow], { leaseMs: 300, id: "w-draining" });
+    const jobId = await submit("slow-to-leave", {});
+    await begun.promise;
+    let renewals = 0;
+    const renewed = new Promise<void>((resolve) => {
+      const propose = quorum.propose.bind(quorum);
+      quorum.propose = (body, options) => {
+        if (body.kind === "renew-leases" && body.worker === "w-draining") renewals += 1;
+        if (renewals === 6) resolve();
+        return propose(body, options);
+      };
+    });
+    const closed = worker.close({ graceMs: 60_000 });
+    // Six thirds: twice the lease.
+    await renewed;
+    gate.resolve();
+    await closed;
+    expect(job(jobId)).toMatchObject({ state: "succeeded", attemptsUsed: 1 });
+    expect(job(jobId).attempts).toHaveLength(1);
+  });
+
   test("hands back what has not ended within the grace: not counted, run by another", async () => {
     const begun = Promise.withResolvers<void>();
     const reasons: unknown[] = [];

@@ -139,6 +139,29 @@ describe("a Redis that is away", () => {
   }, 30_000);
 });
 
+describe("a Redis that cuts all its clients off, again and again", () => {
+  test("keeps no worker from taking what comes next", async () => {
+    const cut = defineJob({
+      kind: "cut-off",
+      queue: "cut-off",
+      input: numbered,
+      lock: "cut-off",
+      handler: ({ n }) => n,
+    });
+    const worker = await pipeline.startWorker([cut]);
+    const rounds = [0, 1, 2, 3, 4];
+    for (const n of rounds) {
+      const early = await submit("cut-off", { n });
+      const count = await raw.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      expect(Number(count)).toBeGreaterThan(2);
+      const late = await submit("cut-off", { n: n + 100 });
+      expect(await Promise.all([early, late].map(result))).toEqual([n, n + 100]);
+    }
+    while (!worker.isReady()) await new Promise((resolve) => setTimeout(resolve, 20));
+    await worker.close();
+  }, 30_000);
+});
+
 describe("a Redis that hangs", () => {
   test("costs no running attempt its lease, however short that is", async () => {
     const begun = Promise.withResolvers<void>();

@@ -16,6 +16,8 @@ jest.setTimeout(120_000);
 const SEED = 20_261_125;
 const WORKERS = 6;
 const JOBS = 100;
+const ROUNDS_MAX = 10;
+const OUTCOMES = ["failed", "handed-back", "lost", "succeeded"];
 const LOCKS = 20;
 const LEASE_MS = 400;
 
@@ -42,10 +44,21 @@ test("each job ends once, with the result of its last attempt, whatever its work
     await Promise.all(workers.map((worker) => worker.stop()));
   });
   await Promise.all(workers.map((worker) => worker.begun));
-  const jobIds = await Promise.all(
-    Array.from({ length: JOBS }, () => pipeline.submit("swarm", { lock: dice.below(LOCKS) })),
-  );
-  const jobs = await Promise.all(jobIds.map((jobId) => pipeline.until(jobId, "succeeded")));
+  const answersNow = () => workers.flatMap((worker) => worker.answers);
+  const jobs: Awaited<ReturnType<typeof pipeline.until>>[] = [];
+  // The dice say what is tried; whether a lease runs out meanwhile is for the machine to say.
+  const hasSeenAll = (): boolean =>
+    answersNow().some(({ kind }) => kind === "fenced") &&
+    jobs.some(({ refusedCount }) => refusedCount > 0) &&
+    OUTCOMES.every((wanted) =>
+      jobs.some(({ attempts }) => attempts.some(({ outcome }) => outcome === wanted)),
+    );
+  for (let round = 0; round < ROUNDS_MAX && !hasSeenAll(); round += 1) {
+    const jobIds = await Promise.all(
+      Array.from({ length: JOBS }, () => pipeline.submit("swarm", { lock: dice.below(LOCKS) })),
+    );
+    jobs.push(...(await Promise.all(jobIds.map((jobId) => pipeline.until(jobId, "succeeded")))));
+  }
   await Promise.all(workers.map((worker) => worker.stop()));
 
   // One attempt succeeded, it was the last, and what is recorded is its own.
@@ -59,14 +72,9 @@ test("each job ends once, with the result of its last attempt, whatever its work
   }
   // No worker was told of another success than the recorded one.
   const recorded = new Map(jobs.map((job) => [job.id, job.attempts.at(-1)?.token]));
-  const answers = workers.flatMap((worker) => worker.answers);
+  const answers = answersNow();
   const told = answers.filter(({ state }) => state === JobState.JOB_STATE_SUCCEEDED);
   const finished = told.filter(({ kind }) => kind === "finished");
   for (const { jobId, token } of finished) expect(token).toBe(recorded.get(jobId));
-  // The dice had their say.
-  const outcomes = new Set(jobs.flatMap((job) => job.attempts.map(({ outcome }) => outcome)));
-  const expected = ["failed", "handed-back", "lost", "succeeded"];
-  expect([...outcomes]).toEqual(expect.arrayContaining(expected));
-  expect(answers.some(({ kind }) => kind === "fenced")).toBe(true);
-  expect(jobs.some(({ refusedCount }) => refusedCount > 0)).toBe(true);
+  expect(hasSeenAll()).toBe(true);
 });

@@ -1,5 +1,7 @@
 // The trace of one job behind the quorum: which spans there are, and whose child each is.
 
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
 import { trace } from "@opentelemetry/api";
 import { NodeSDK } from "@opentelemetry/sdk-node";
@@ -88,6 +90,27 @@ describe("the spans of a job", () => {
     for (const name of ["handler traced", "process traced"]) {
       expect(spans.get(name)?.status).toMatchObject({ code: 2, message: "on purpose" });
     }
+  });
+
+  test("can be gone on with in a child process", async () => {
+    exporter.reset();
+    const parent = defineJob({
+      kind: "parent-process",
+      queue: "parent-process",
+      input: z.object({}),
+      async handler(_input, { traceparent }) {
+        const words = ["-e", "process.stdout.write(process.env.TRACEPARENT)"];
+        const env = { ...process.env, TRACEPARENT: traceparent };
+        return (await promisify(execFile)(process.execPath, words, { env })).stdout;
+      },
+    });
+    const worker = await pipeline.startWorker([parent]);
+    const traceparent = `00-${TRACE_ID}-${SUBMISSION}-01`;
+    const jobId = await pipeline.submit("parent-process", {}, { traceparent });
+    const heard = await pipeline.result(jobId);
+    await worker.close();
+    const span = exporter.getFinishedSpans().find(({ name }) => name.startsWith("handler"));
+    expect(heard).toBe(`00-${TRACE_ID}-${span?.spanContext().spanId}-01`);
   });
 
   test("are none when the submission was not sampled", async () => {

@@ -158,7 +158,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
         replace: 'const owner = ledger.keys.ownerOf("");',
       },
     ],
-    caughtBy: ["I15 one-job-a-key", HISTORY, ...DIFFERS],
+    caughtBy: ["I15 one-job-a-key", "I35 keys", "Error", HISTORY, ...DIFFERS],
   },
   {
     name: "repeated-start-takes-a-new-token",

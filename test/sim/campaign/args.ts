@@ -28,7 +28,8 @@ export const USAGE = `npm run sim -- [--seed N | --seeds A..B | --minutes M [--f
   --check-determinism    each seed twice, with equal traces
   --no-shrink            a failing seed as it is
   --without KIND,KIND    these faults are off
-  --until-ms T --founders N --spares N --gateways N --workers N    a smaller run
+  --until-ms T --founders N --spares N --gateways N --workers N
+  --queue-operators N --retentions N             a smaller run
 `;
 
 const SEEDS_DEFAULT = 100;
@@ -58,6 +59,8 @@ function read(words: readonly string[]): Args {
       spares: { type: "string" },
       gateways: { type: "string" },
       workers: { type: "string" },
+      "queue-operators": { type: "string" },
+      retentions: { type: "string" },
       trace: { type: "boolean" },
       json: { type: "boolean" },
       "check-determinism": { type: "boolean" },
@@ -92,6 +95,8 @@ function read(words: readonly string[]): Args {
       spares: number("spares", values.spares),
       gateways: number("gateways", values.gateways),
       workers: number("workers", values.workers),
+      queueOperators: number("queue-operators", values["queue-operators"]),
+      retentions: number("retentions", values.retentions),
     }),
   };
 }
@@ -121,8 +126,17 @@ function withoutAbsent(
 
 /** The command that runs this very case again. */
 export function commandOf(seed: number, overrides: Overrides): string {
-  const { without = [], untilMs, founders, spares, gateways, workers } = overrides;
-  const numbers = { "until-ms": untilMs, founders, spares, gateways, workers };
+  const { without = [], untilMs, queueOperators, ...others } = overrides;
+  const { founders, spares, gateways, workers, retentions } = others;
+  const numbers = {
+    "until-ms": untilMs,
+    founders,
+    spares,
+    gateways,
+    workers,
+    "queue-operators": queueOperators,
+    retentions,
+  };
   const words = [`npm run sim -- --seed ${seed}`];
   if (without.length > 0) words.push(`--without ${without.join(",")}`);
   for (const [name, value] of Object.entries(numbers)) {

@@ -59,9 +59,12 @@ function present(seed: number, overrides: Overrides): FaultKind[] {
 }
 
 function smallerCrowds(seed: number, overrides: Overrides): Overrides[] {
-  const { founders, spares, workload } = drawOptions(seed, overrides);
-  const { gateways, workers } = workload;
+  const { founders, spares, workload, retentions } = drawOptions(seed, overrides);
+  const { gateways, workers, queueOperators } = workload;
   return [
+    ...(queueOperators > 0 ? [{ queueOperators: 0 }] : []),
+    ...(queueOperators > 1 ? [{ queueOperators: 1 }] : []),
+    ...(retentions.length > 0 ? [{ retentions: 0 }] : []),
     ...(spares > 0 ? [{ spares: 0 }] : []),
     ...(founders > 3 ? [{ founders: 3 }] : []),
     ...(founders > 1 ? [{ founders: founders - 1 }] : []),

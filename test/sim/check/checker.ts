@@ -21,12 +21,14 @@ import { ConfigurationRecord, isSameConfiguration, textOf } from "./configuratio
 import { DurableCheck } from "./durable-check.ts";
 import { ElectionCheck } from "./election-check.ts";
 import { LeadershipCheck } from "./leadership-check.ts";
+import { LedgerWatch } from "./ledger-watch.ts";
 import { LogCheck } from "./log-check.ts";
 import { PatienceCheck } from "./patience-check.ts";
 import { RareEvents } from "./rare-events.ts";
 
 export class Checker {
   readonly history: CommittedHistory;
+  readonly watch: LedgerWatch;
   readonly elections: ElectionCheck;
   /** Every store there ever was, lost ones as they were. */
   readonly stores = new Map<NodeId, Store>();
@@ -43,7 +45,8 @@ export class Checker {
 
   constructor(sim: Sim) {
     this.#sim = sim;
-    this.history = new CommittedHistory(sim.options.hashEntries);
+    this.watch = new LedgerWatch(sim.tally);
+    this.history = new CommittedHistory(sim.options.hashEntries, this.watch);
     this.elections = new ElectionCheck(this.history);
     this.#log = new LogCheck(sim, this.history);
     this.#commits = new CommitCheck(sim, this.history, this.stores);

@@ -13,6 +13,7 @@ import { Invariants } from "../../unit/ledger/invariants.ts";
 import { commandOf } from "../command-of.ts";
 import { Replica } from "../replica.ts";
 import { demand, Violation } from "../violation.ts";
+import type { LedgerWatch } from "./ledger-watch.ts";
 
 interface CommittedConfiguration {
   readonly index: LogIndex;
@@ -29,9 +30,11 @@ export class CommittedHistory {
   readonly #configurations: CommittedConfiguration[] = [];
   readonly #invariants = new Invariants();
   readonly #hashEntries: number;
+  readonly #watch: LedgerWatch;
 
-  constructor(hashEntries: number) {
+  constructor(hashEntries: number, watch: LedgerWatch) {
     this.#hashEntries = hashEntries;
+    this.#watch = watch;
   }
 
   get length(): LogIndex {
@@ -84,9 +87,9 @@ export class CommittedHistory {
   }
 
   #follow(entry: Entry, applied: Applied): void {
-    this.#asLedgerInvariant(() => {
-      this.#invariants.follow(entry.index, commandOf(entry), applied);
-    });
+    const command = commandOf(entry);
+    this.#asLedgerInvariant(() => this.#invariants.follow(entry.index, command, applied));
+    this.#watch.follow(command, applied, this.canon.ledger);
   }
 
   /** Looks at every job of the canon: for drawn moments. */
@@ -146,6 +149,12 @@ function digestOf({ result, changes, lockChanges }: Applied): string {
       const standings = result.standings.map(({ lockId, state, token }) => [lockId, state, token]);
       return `locks ${standings.join(" ")} ${changes.length} ${lockChanges.length}`;
     }
+    case "submit-refused":
+      return `submit-refused ${result.reason} ${result.jobId} ${changes.length}`;
+    case "queue-set":
+      return `queue-set ${JSON.stringify(result.queue)} ${changes.length}`;
+    case "queue-drained":
+      return `queue-drained ${result.cancelled} ${result.hasMore} ${result.untilArrival}`;
     default:
       return `${result.kind} ${changes.length} ${lockChanges.length}`;
   }

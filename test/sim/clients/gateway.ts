@@ -21,9 +21,10 @@ export const KINDS = [
     backoff: { initialMs: 50, multiplier: 2, maxMs: 1_000, jitter: 0.5 },
     attemptTimeoutMs: 8_000,
   }),
-  kindOf({ kind: "print", maxAttempts: 2, lockTemplates: ["doc:{doc}"] }),
+  kindOf({ kind: "print", queue: "paper", maxAttempts: 2, lockTemplates: ["doc:{doc}"] }),
   kindOf({
     kind: "now",
+    queue: "fast",
     maxAttempts: 4,
     backoff: { initialMs: 0, multiplier: 1, maxMs: 0, jitter: 0.5 },
   }),
@@ -43,6 +44,8 @@ export class JobBoard {
   readonly submissions: Submission[] = [];
   /** The topmost jobs of families. */
   readonly families: string[] = [];
+  /** What was asked for under a key. */
+  readonly keyedFamilies: (readonly JobSpec[])[] = [];
   count = 0;
 }
 
@@ -153,7 +156,7 @@ export class Gateway {
     const isEnd = known !== undefined && random.chance(0.2);
     const body: CommandBody = isEnd
       ? { kind: "cancel-job", jobId: known, reason: "asked" }
-      : { kind: "submit-jobs", jobs: this.#newFamily() };
+      : { kind: "submit-jobs", jobs: this.#family() };
     this.#caller.command(
       body,
       () => null,
@@ -165,6 +168,21 @@ export class Gateway {
         next();
       },
     );
+  }
+
+  /** Where keys outlive their jobs, some have one, and come again. */
+  #family(): readonly JobSpec[] {
+    const { options, random } = this.#clients.sim;
+    const family = this.#newFamily();
+    if (options.retentions.length === 0) return family;
+    const { keyedFamilies } = this.#board;
+    const earlier = random.limits.pick(keyedFamilies.slice(-4));
+    if (earlier !== undefined && random.limits.chance(0.3)) return earlier;
+    this.#board.count += 1;
+    const idempotencyKey = `family-${this.#board.count}`;
+    const keyed = family.map((spec) => (spec.parent === 0 ? { ...spec, idempotencyKey } : spec));
+    keyedFamilies.push(keyed);
+    return keyed;
   }
 
   /** Each but the first is the child of one before it. */
@@ -183,9 +201,11 @@ export class Gateway {
 
   #submit(next: () => void): void {
     const { workload: random } = this.#clients.sim.random;
-    const earlier = random.pick(this.#board.submissions.slice(-12));
+    // Old ones are of interest only where jobs are forgotten.
+    const back = this.#clients.sim.options.retentions.length > 0 ? 80 : 12;
+    const earlier = random.pick(this.#board.submissions.slice(-back));
     const isAgain = earlier !== undefined && random.chance(0.15);
-    const { spec, call } = isAgain ? earlier : this.#newSubmission();
+    const { spec, call } = isAgain ? this.#again(earlier) : this.#newSubmission();
     const body = { kind: "submit-jobs", jobs: [spec] } as const;
     // Without a key each copy may be a job of its own: the history gives each a name.
     const told = (copy: string): JobCall =>
@@ -194,6 +214,27 @@ export class Gateway {
       if (outcome?.kind === "submitted") this.#board.ids.push(outcome.jobId);
       next();
     });
+  }
+
+  /** Where keys outlive their jobs, now and then another job under the same key: a mistake. */
+  #again(earlier: Submission): Submission {
+    const { options, random } = this.#clients.sim;
+    if (options.retentions.length === 0 || random.limits.chance(0.8)) return earlier;
+    const { spec, call } = earlier;
+    return {
+      spec: { ...spec, payload: bytes({ doc: "d1", number: "another" }) },
+      call: { ...call, spec: `${call.spec} another` },
+    };
+  }
+
+  /** With an operator of queues, some are under concurrency keys, and some more urgent. */
+  #limited(): Partial<JobSpec> {
+    const { options, random } = this.#clients.sim;
+    const { limits: draw } = random;
+    if (options.workload.queueOperators === 0) return {};
+    const keys = [1, 2].map((place) => ({ key: `c${place}`, limit: draw.whole(1, 3) }));
+    const concurrencyKeys = draw.shuffled(keys).slice(0, draw.one([0, 0, 1, 1, 2]));
+    return { concurrencyKeys, priority: draw.one([0, 0, 0, 1, 5]) };
   }
 
   #newSubmission(): Submission {
@@ -216,6 +257,7 @@ export class Gateway {
       runAtMs,
       maxAttempts,
       idempotencyKey: hasKey ? `key-${number}` : "",
+      ...this.#limited(),
     });
     const call: SubmitCall = {
       kind: "submit",

@@ -37,7 +37,9 @@ export class Oracle {
     if (call === null) return;
     if (outcome.kind === "submitted" && call.kind === "submit") {
       const known = this.#submitted.get(call.key);
-      const isSame = known === undefined || known === outcome.jobId;
+      // Whose job is forgotten may name another, as check/retention-check.ts says when.
+      const isFree = known !== undefined && this.#isForgotten(known);
+      const isSame = known === undefined || known === outcome.jobId || isFree;
       demand(isSame, "I15 one-job-a-key", `${call.key} is ${known} and ${outcome.jobId}`);
       this.#submitted.set(call.key, outcome.jobId);
       this.#sim.tally.add("count.submissions");
@@ -79,6 +81,10 @@ export class Oracle {
     this.#sim.tally.add("count.reads");
   }
 
+  #isForgotten(jobId: string): boolean {
+    return this.#sim.checker.watch.retention.isForgotten(jobId);
+  }
+
   /** After everything: what was promised is there. */
   finalCheck(): void {
     const { canon } = this.#sim.checker.history;
@@ -89,6 +95,7 @@ export class Oracle {
     }
     for (const [key, jobId] of this.#submitted) {
       const job = jobs.get(jobId);
+      if (job === undefined && this.#isForgotten(jobId)) continue;
       demand(job !== undefined, "durability", `${jobId} was accepted, and is not there`);
       const isKeyed = job.idempotencyKey !== "";
       const isOnce = !isKeyed || (job.idempotencyKey === key && byKey.get(key) === 1);
@@ -96,6 +103,7 @@ export class Oracle {
     }
     for (const [jobId, { ending }] of this.#finished) {
       const job = jobs.get(jobId);
+      if (job === undefined && this.#isForgotten(jobId)) continue;
       demand(job !== undefined, "durability", `${jobId} has ended, and is not there`);
       const isRetried = job.run > 1 && !ending.startsWith("succeeded");
       const isSame = isRetried || ending.startsWith(`${job.state} `);

@@ -9,8 +9,10 @@ import { Random } from "../random.ts";
 import type { Sim } from "../sim.ts";
 import { Caller, type Clients } from "./caller.ts";
 import { Gateway, JobBoard } from "./gateway.ts";
+import { HistoryWitness } from "./history-witness.ts";
 import { LockUser } from "./lock-user.ts";
 import { Oracle } from "./oracle.ts";
+import { QueueOperator } from "./queue-operator.ts";
 import { Recorder } from "./recorder.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Worker } from "./worker.ts";
@@ -24,6 +26,7 @@ export class Population {
   readonly workers: Worker[] = [];
   readonly scheduler: Scheduler;
   readonly lockUsers: LockUser[] = [];
+  readonly queueOperators: QueueOperator[] = [];
   readonly recorder: Recorder;
   readonly oracle: Oracle;
   readonly #clients: Clients;
@@ -34,13 +37,17 @@ export class Population {
     this.#clients = { sim, recorder: this.recorder, oracle: this.oracle };
     this.scheduler = new Scheduler(this.#clients);
     const board = new JobBoard();
-    const { gateways, workers } = sim.options.workload;
+    const { gateways, workers, queueOperators } = sim.options.workload;
     for (let place = 1; place <= gateways; place += 1) {
       this.gateways.push(new Gateway(this.#clients, board, `g${place}`));
     }
     for (let place = 1; place <= workers; place += 1) {
       this.workers.push(new Worker(this.#clients, `w${place}`));
     }
+    for (let place = 1; place <= queueOperators; place += 1) {
+      this.queueOperators.push(new QueueOperator(this.#clients, `q${place}`));
+    }
+    sim.checker.watch.witness = new HistoryWitness(this.recorder);
     // By a stream of its own, so that the rest of the run is drawn as it would be without them.
     const lockUsers = new Random(sim.options.seed, "lock-users").whole(0, LOCK_USERS_MAX);
     for (let place = 1; place <= lockUsers; place += 1) {
@@ -49,13 +56,15 @@ export class Population {
   }
 
   start(): void {
-    const { gateways, workers, lockUsers, scheduler } = this;
+    const { gateways, workers, lockUsers, queueOperators, scheduler } = this;
     for (const client of [...gateways, ...workers, ...lockUsers, scheduler]) client.start();
+    for (const client of queueOperators) client.start();
   }
 
   /** No new jobs; those that there are come to an end. */
   drain(): void {
     this.scheduler.drain();
+    for (const client of this.queueOperators) client.drain();
     for (const client of [...this.gateways, ...this.lockUsers]) client.isDraining = true;
     for (const worker of this.workers) {
       worker.isDraining = true;

@@ -38,6 +38,12 @@ export class Recorder {
     return recorded;
   }
 
+  /** What somebody who watches the log saw happen at this very moment, whoever brought it about. */
+  witnessed(call: JobCall, outcome: JobOutcome): void {
+    const recorded = this.begin("witness", call);
+    this.answered(recorded, outcome);
+  }
+
   answered(recorded: Recorded, outcome: JobOutcome): void {
     recorded.returnedAt = this.#scheduler.nowMs;
     recorded.outcome = outcome;

@@ -1,4 +1,4 @@
-// A client that creates, pauses and deletes schedules, of few names.
+// A client that creates, pauses, triggers and deletes schedules, of few names.
 //
 // Guarantees: what it asks for is repeated until it is answered. Its jobs are of a kind of their
 // own: they come by themselves, so they are left out of the history of calls and are looked at by
@@ -18,6 +18,7 @@ export class Scheduler {
   readonly #clients: Clients;
   readonly #caller: Caller;
   #isDraining = false;
+  #triggers = 0;
 
   constructor(clients: Clients) {
     this.#clients = clients;
@@ -61,6 +62,11 @@ export class Scheduler {
     if (draw < 0.15) return { kind: "delete-schedule", scheduleId };
     if (draw < 0.4) {
       return { kind: "set-schedule-paused", scheduleId, isPaused: random.chance(0.3) };
+    }
+    if (draw < 0.55) {
+      this.#triggers += 1;
+      const names = { scheduleId, idempotencyKey: `by-hand-${this.#triggers}`, traceparent: "" };
+      return { kind: "trigger-schedule", ...names, mayOverlap: random.chance(0.5) };
     }
     const rule = ruleOf({
       intervalMs: random.whole(1, 4) * 1_000,

@@ -9,8 +9,7 @@ import type { ReportedOutcome } from "../../../ledger/command.ts";
 import { bytes } from "../../unit/ledger/world.ts";
 import type { JobCall } from "../linearizability/job-call.ts";
 import { Caller, type Clients } from "./caller.ts";
-import { FAMILY_KIND } from "./gateway.ts";
-import { SLOT_KIND } from "./scheduler.ts";
+import { isTold } from "./history-witness.ts";
 
 const REPORTS: readonly ReportedOutcome[] = [
   "succeeded",
@@ -68,17 +67,17 @@ export class Worker {
       this.#thinkThenTake();
       return;
     }
-    const isTold = !this.#isUntold(jobId);
+    const isInHistory = this.#isTold(jobId);
     this.#starts += 1;
     const startId = `${this.#caller.name}-${this.#starts}`;
     const { leaseMs } = this.#clients.sim.options.workload;
     const worker = this.#caller.name;
     this.#caller.command(
       { kind: "start-attempt", jobId, worker, startId, leaseMs },
-      () => (isTold ? { kind: "start", jobId, startId } : null),
+      () => (isInHistory ? { kind: "start", jobId, startId } : null),
       (outcome) => {
         if (outcome?.kind === "started") {
-          this.#run({ jobId, token: outcome.token, isTold, isOver: false });
+          this.#run({ jobId, token: outcome.token, isTold: isInHistory, isOver: false });
         } else this.#thinkThenTake();
       },
     );
@@ -102,11 +101,10 @@ export class Worker {
     return random.pick(first);
   }
 
-  /** Whichever ledger the hint was of: what is applied anywhere is in the canon, too. */
-  #isUntold(jobId: string): boolean {
-    const { jobs } = this.#clients.sim.checker.history.canon.ledger;
-    const kind = jobs.get(jobId)?.kind;
-    return kind === FAMILY_KIND || kind === SLOT_KIND.kind;
+  /** Whichever ledger the hint was of: what was ever committed is in the book, too. */
+  #isTold(jobId: string): boolean {
+    const job = this.#clients.sim.checker.watch.book.jobs.get(jobId);
+    return job === undefined || isTold(job.record.kind);
   }
 
   #run(attempt: Attempt): void {

@@ -13,7 +13,8 @@ export type Report = "succeeded" | "failed" | "timed-out" | "handed-back" | "fen
 
 export type AttemptOutcome = Report | "started" | "lost" | "cancelled";
 
-export type JobCall =
+/** By a caller or a worker. */
+export type AskedCall =
   | {
       readonly kind: "submit";
       /** Every submission of a checked history has one. */
@@ -40,6 +41,13 @@ export type JobCall =
   /** A new run; the same requestId begins one. */
   | { readonly kind: "retry"; readonly jobId: string; readonly requestId: string }
   | { readonly kind: "get"; readonly jobId: string };
+
+/** By the quorum itself, as whoever watches its log saw it. */
+export type WatchedCall =
+  | { readonly kind: "forget"; readonly jobId: string }
+  | { readonly kind: "free-key"; readonly key: string };
+
+export type JobCall = AskedCall | WatchedCall;
 
 /** A job as a read shows it. */
 export interface JobView {
@@ -68,7 +76,8 @@ export type JobOutcome =
   | { readonly kind: "retried" }
   | { readonly kind: "retry-refused"; readonly state: JobState }
   | { readonly kind: "job"; readonly view: JobView }
-  | { readonly kind: "job-not-found" };
+  | { readonly kind: "job-not-found" }
+  | { readonly kind: "witnessed" };
 
 export type JobOperation = Operation<JobCall, JobOutcome>;
 export type JobHistory = History<JobCall, JobOutcome>;

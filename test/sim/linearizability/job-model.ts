@@ -17,22 +17,40 @@ export type JobKnowledge = KnownJob | null;
 type CallOf<Kind extends JobCall["kind"]> = Extract<JobCall, { kind: Kind }>;
 type Seen = JobOutcome | "unknown";
 
-export const jobModel: Model<JobKnowledge, JobCall, JobOutcome> = {
-  initial: () => null,
-  key: (job) => job?.text ?? "",
-  isRead: (call) => call.kind === "get",
-  step: (job, call, seen) => {
-    if (call.kind === "submit") return submit(job, call, seen);
-    if (job === null || !isOf(job, call.jobId)) return isNotFound(call, seen) ? [job] : [];
-    const known = job.fields.jobId === null ? job.with({ jobId: call.jobId }) : job;
-    return withoutCovered(known.reachable.flatMap((one) => stepOf(one, call, seen)));
-  },
-};
+type StepCall = Exclude<JobCall, CallOf<"submit" | "free-key">>;
 
-function stepOf(job: KnownJob, call: Exclude<JobCall, CallOf<"submit">>, seen: Seen): KnownJob[] {
+/** Nobody's limits hold a job back. */
+export const jobModel = modelOf(false);
+
+/**
+ * Queues have limits and pauses, and jobs concurrency keys: a queued job may be held back at any
+ * time, and a copy of a start that has had its answer is refused for whatever it waits for.
+ */
+export const limitedJobModel = modelOf(true);
+
+function modelOf(isLimited: boolean): Model<JobKnowledge, JobCall, JobOutcome> {
+  return {
+    initial: () => null,
+    key: (job) => job?.text ?? "",
+    isRead: (call) => call.kind === "get",
+    step: (job, call, seen) => {
+      if (call.kind === "submit") return submit(job, call, seen);
+      if (call.kind === "free-key") return listOf(job?.freed() ?? null);
+      if (job === null || !job.isOf(call.jobId)) return isNotFound(call, seen) ? [job] : [];
+      const known = job.fields.jobId === null ? job.with({ jobId: call.jobId }) : job;
+      if (known.fields.isForgotten) return isNotFound(call, seen) ? [known] : [];
+      const steps = known.reachable.flatMap((one) => stepOf(one, call, seen, isLimited));
+      return withoutCovered(steps);
+    },
+  };
+}
+
+function stepOf(job: KnownJob, call: StepCall, seen: Seen, isLimited: boolean): KnownJob[] {
   switch (call.kind) {
     case "start":
-      return start(job, call, seen);
+      return start(job, call, seen, isLimited);
+    case "forget":
+      return listOf(job.forgotten());
     case "finish":
       return finish(job, call, seen);
     case "renew":
@@ -54,23 +72,33 @@ function submit(job: JobKnowledge, call: CallOf<"submit">, seen: Seen): JobKnowl
   }
   if (seen !== "unknown" && seen.kind !== "submitted") return [];
   const jobId = seen === "unknown" ? null : seen.jobId;
-  if (job === null) {
+  if (job === null || job.fields.isFree) {
     if (seen !== "unknown" && seen.deduplicated) return [];
-    return [KnownJob.accepted({ key, jobId, spec, maxAttempts }, isDelayed)];
+    const goneIds = job?.fields.goneIds ?? [];
+    if (jobId !== null && goneIds.includes(jobId)) return [];
+    return [KnownJob.accepted({ key, jobId, spec, maxAttempts }, isDelayed, goneIds)];
   }
   if (seen === "unknown") return [job];
   const isRepeat = job.fields.key === key && job.fields.spec === spec && seen.deduplicated;
-  if (!isRepeat || !isOf(job, seen.jobId)) return [];
+  if (!isRepeat || !job.isOf(seen.jobId)) return [];
   return [job.fields.jobId === null ? job.with({ jobId }) : job];
 }
 
 function isRefusal(job: JobKnowledge, call: CallOf<"submit">, reason: string): boolean {
-  if (reason === "lock-template-unfilled") return job === null;
+  const isNew = job === null || job.fields.isFree;
+  if (reason === "lock-template-unfilled") return isNew;
+  // A repeat has its answer, however many wait.
+  if (reason === "backlog-full") return isNew;
   if (reason !== "idempotency-key-reused") return true;
-  return job !== null && (job.fields.key !== call.key || job.fields.spec !== call.spec);
+  return !isNew && (job.fields.key !== call.key || job.fields.spec !== call.spec);
 }
 
-function start(job: KnownJob, { startId }: CallOf<"start">, seen: Seen): KnownJob[] {
+function start(
+  job: KnownJob,
+  { startId }: CallOf<"start">,
+  seen: Seen,
+  isLimited: boolean,
+): KnownJob[] {
   const { attempts, refusedStartId, isParked } = job.fields;
   const refused = (reason: StartRefusal, change = {}): KnownJob[] => {
     const isSeen = seen === "unknown" || (seen.kind === "start-refused" && seen.reason === reason);
@@ -94,8 +122,13 @@ function start(job: KnownJob, { startId }: CallOf<"start">, seen: Seen): KnownJo
     case "queued": {
       // A late copy of a start that has had its answer starts nothing.
       const isKnown = refusedStartId === startId || attempts.some((a) => a.startId === startId);
-      if (startId !== "" && isKnown) return refused(isParked ? "locked" : "held");
-      const locked = refused("locked", { isParked: true });
+      const limited = isLimited ? refused("limited") : [];
+      if (startId !== "" && isKnown) {
+        // Woken in one line it may stand in the next, without having been asked to start.
+        const other = isLimited ? refused(isParked ? "held" : "locked") : [];
+        return [...refused(isParked ? "locked" : "held"), ...other, ...limited];
+      }
+      const locked = [...refused("locked", { isParked: true }), ...limited];
       if (seen === "unknown") return [...locked, ...listOf(job.begun(null, startId))];
       if (seen.kind !== "started" || seen.number !== attempts.length + 1) return locked;
       return listOf(job.begun(seen.token, startId));
@@ -180,10 +213,6 @@ function retry(job: KnownJob, { requestId }: CallOf<"retry">, seen: Seen): Known
   const isRefused =
     seen === "unknown" || (seen.kind === "retry-refused" && seen.state === job.state);
   return isRefused ? [job] : [];
-}
-
-function isOf(job: KnownJob, jobId: string): boolean {
-  return job.fields.jobId === null || job.fields.jobId === jobId;
 }
 
 /** A renewal of nothing is told to stop, as for a job that was cancelled. */

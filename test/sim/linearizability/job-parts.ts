@@ -9,8 +9,16 @@
 import { partition } from "./history.ts";
 import type { JobCall, JobHistory, JobOperation } from "./job-call.ts";
 
-export function partitionJobs(history: JobHistory): Map<string, JobOperation[]> {
+/**
+ * `keys`: what is known of the keys of jobs beyond the history. A key that was free again may have
+ * made a second job by a submission that nobody was answered.
+ */
+export function partitionJobs(
+  history: JobHistory,
+  keys: Iterable<readonly [jobId: string, key: string]> = [],
+): Map<string, JobOperation[]> {
   const names = new Names();
+  for (const [jobId, key] of keys) names.join(keyName(key), idName(jobId));
   for (const { call, outcome } of history) {
     if (call.kind !== "submit") continue;
     const isTold = outcome !== "unknown" && outcome.kind === "submitted";
@@ -66,7 +74,7 @@ class Names {
 }
 
 function nameOf(call: JobCall): string {
-  return call.kind === "submit" ? keyName(call.key) : idName(call.jobId);
+  return "key" in call ? keyName(call.key) : idName(call.jobId);
 }
 
 function keyName(key: string): string {

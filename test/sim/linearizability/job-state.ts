@@ -39,6 +39,12 @@ interface Fields {
   readonly isParked: boolean;
   /** The requests that began the runs after the first. */
   readonly retries: readonly string[];
+  /** Its key, if it has one, still names it. */
+  readonly isForgotten: boolean;
+  /** Its key is free: the next job under it is another. */
+  readonly isFree: boolean;
+  /** Of the jobs that the key has named before. */
+  readonly goneIds: readonly string[];
 }
 
 const OVERDUE: readonly AttemptOutcome[] = ["lost", "timed-out"];
@@ -61,6 +67,7 @@ export class KnownJob {
   static accepted(
     from: Pick<Fields, "key" | "jobId" | "spec" | "maxAttempts">,
     isDelayed: boolean,
+    goneIds: readonly string[] = [],
   ): KnownJob {
     return new KnownJob({
       ...from,
@@ -72,6 +79,9 @@ export class KnownJob {
       refusedStartId: "",
       isParked: false,
       retries: [],
+      isForgotten: false,
+      isFree: false,
+      goneIds,
     });
   }
 
@@ -128,6 +138,24 @@ export class KnownJob {
   rerun(requestId: string): KnownJob {
     const fresh = { state: "queued", attemptsUsed: 0, error: null, isParked: false } as const;
     return this.with({ ...fresh, retries: [...this.#fields.retries, requestId] });
+  }
+
+  /** Whether it may be the job of this id. */
+  isOf(jobId: string): boolean {
+    const { goneIds, jobId: known } = this.#fields;
+    return known === null ? !goneIds.includes(jobId) : known === jobId;
+  }
+
+  /** What has ended is not kept for ever; null: it has not. */
+  forgotten(): KnownJob | null {
+    return this.isFinished ? this.with({ isForgotten: true }) : null;
+  }
+
+  /** Nor is the key of what is forgotten. */
+  freed(): KnownJob | null {
+    const { isForgotten, isFree, goneIds, jobId } = this.#fields;
+    if (!isForgotten || isFree || jobId === null) return null;
+    return this.with({ isFree: true, goneIds: [...goneIds, jobId] });
   }
 
   /** The job is exactly as a read shows it; null: it cannot be. */
@@ -204,6 +232,7 @@ function textOf(fields: Fields): string {
   });
   // In whatever order they came.
   const retries = fields.retries.toSorted().join(",");
-  const job = [key, jobId, spec, maxAttempts, state, fields.attemptsUsed, starts, retries];
+  const gone = `${fields.isForgotten} ${fields.isFree} ${fields.goneIds.join()}`;
+  const job = [key, jobId, spec, maxAttempts, state, fields.attemptsUsed, starts, retries, gone];
   return [...job, JSON.stringify([result, error]), ...attempts].join("|");
 }

@@ -38,6 +38,18 @@ describe("precedence", () => {
     });
   });
 
+  test("what a stack says of itself beats only the default, and is not given", () => {
+    const stack = { cluster: "local", address: "127.0.0.1:7" };
+    const outcome = readConfig(sources({ env: { QUORUMQ_CLUSTER: "env" }, stack }));
+    expect(outcome).toMatchObject({ config: { cluster: "env", address: "127.0.0.1:7" } });
+    expect(outcome).toMatchObject({ given: new Set(["cluster"]) });
+  });
+
+  test("what lock run tells its command is no mistake of the command's", () => {
+    const env = { QUORUMQ_FENCING_TOKEN: "7", QUORUMQ_LOCK_ID: "l-7" };
+    expect(readConfig(sources({ env })).kind).toBe("ok");
+  });
+
   test("the defaults alone are a valid configuration", () => {
     expect(readConfig(sources({})).kind).toBe("ok");
   });

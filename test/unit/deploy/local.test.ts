@@ -8,7 +8,7 @@ import { bannerOf } from "../../../deploy/local/banner.ts";
 import { isPortFree, nextFreePort, privatePort } from "../../../deploy/local/ports.ts";
 import { launch } from "../../../deploy/local/process.ts";
 import { missingText } from "../../../deploy/local/programs.ts";
-import { readLiveStack, writeStack } from "../../../deploy/local/stack-file.ts";
+import { readLiveStack, settingsOfStack, writeStack } from "../../../deploy/local/stack-file.ts";
 import { type Role, type Service, Supervisor } from "../../../deploy/local/supervisor.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 import { atEnd } from "../../support/teardown.ts";
@@ -38,7 +38,12 @@ describe("ports", () => {
 
 describe("the stack's file", () => {
   const path = join(temporaryFolder("stack"), "stack.json");
-  const stack = { pid: process.pid, processes: [], endpoints: { grpc: "127.0.0.1:1" } };
+  const stack = {
+    pid: process.pid,
+    cluster: "local-1",
+    processes: [],
+    endpoints: { grpc: "127.0.0.1:1", amqp: "amqp://127.0.0.1:2", redis: "redis://127.0.0.1:3" },
+  };
 
   test("tells of a stack while its process lives", () => {
     expect(readLiveStack(path)).toBeNull();
@@ -53,6 +58,18 @@ describe("the stack's file", () => {
     await child.stop(0);
     writeStack(path, { ...stack, pid: child.pid });
     expect(readLiveStack(path)).toBeNull();
+  });
+
+  test("gives commands in its folder the addresses and the cluster's name", () => {
+    const cwd = temporaryFolder("stack-user");
+    expect(settingsOfStack(cwd)).toEqual({});
+    writeStack(join(cwd, ".quorumq", "stack.json"), stack);
+    expect(settingsOfStack(cwd)).toEqual({
+      cluster: "local-1",
+      address: "127.0.0.1:1",
+      amqpUrl: "amqp://127.0.0.1:2",
+      redisUrl: "redis://127.0.0.1:3",
+    });
   });
 });
 
@@ -179,6 +196,7 @@ describe("what a person is told", () => {
   test("when the stack is ready: ten lines at most, and no password of the user's", () => {
     const banner = bannerOf({
       nodeCount: 3,
+      cluster: "local-1",
       version: "1.2.3",
       grpc: "127.0.0.1:50052",
       consoleUrl: "http://127.0.0.1:51052",
@@ -190,7 +208,15 @@ describe("what a person is told", () => {
       greeting: { reply: "Hello world", jobId: "j-4", traceId: "abc" },
     });
     expect(banner.trimEnd().split("\n").length).toBeLessThanOrEqual(10);
-    for (const word of ["Hello world", "j-4", "abc", "50051 is taken", ":51052/v1", "--address"]) {
+    for (const word of [
+      "Hello world",
+      "j-4",
+      "abc",
+      "50051 is taken",
+      ":51052/v1",
+      "--address",
+      "local-1",
+    ]) {
       expect(banner).toContain(word);
     }
     expect(banner).not.toContain("hidden");

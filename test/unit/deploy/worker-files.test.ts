@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { UsageError } from "../../../deploy/exit-code.ts";
-import { definitionsOf } from "../../../deploy/worker.ts";
+import { definitionsOf } from "../../../deploy/worker-files.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 
 const folder = temporaryFolder("jobs");
@@ -43,6 +43,14 @@ describe("a worker file", () => {
   test("may not define a kind that another one defines", async () => {
     const first = fileWith("first.mjs", `export default ${job("same")};`);
     const second = fileWith("second.mjs", `export default ${job("same")};`);
-    await expect(definitionsOf([first, second])).rejects.toThrow(/same is defined more than once/);
+    await expect(definitionsOf([first, second])).rejects.toThrow(
+      /same is defined more than once: in .*first\.mjs and .*second\.mjs/,
+    );
+  });
+
+  test("that throws is told with the line; one that is not there, with its path", async () => {
+    const path = fileWith("throws.mjs", '\nthrow new Error("no such secret");');
+    await expect(definitionsOf([path])).rejects.toThrow(/no such secret\n {2}in .*throws\.mjs:2/);
+    await expect(definitionsOf(["absent.ts"])).rejects.toThrow(/there is no \/.*absent\.ts/);
   });
 });

@@ -5,6 +5,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { ChildFailurePolicy, JobState } from "../../../ledger/job.ts";
 import { isTerminal } from "../../../ledger/job.ts";
+import { assertRuns } from "../../support/bounded-shrink.ts";
 import { checkLedger } from "./invariants.ts";
 import { restored } from "./restored.ts";
 import { kindOf, World } from "./world.ts";
@@ -108,7 +109,7 @@ function submit(world: World, family: readonly Member[]): readonly string[] {
 
 test("families do what the dumb model says, and every parent ends", () => {
   const reached = { failedParents: 0, retries: 0, waited: 0 };
-  fc.assert(
+  assertRuns(
     fc.property(members, happenings, (family, drawn) => {
       let world = new World([kindOf({ maxAttempts: 1 })]);
       const ids = submit(world, family);
@@ -151,7 +152,7 @@ test("families do what the dumb model says, and every parent ends", () => {
       expect(model.states.every(isTerminal)).toBe(true);
       expect(statesOf().every(isTerminal)).toBe(true);
     }),
-    { numRuns: 200, interruptAfterTimeLimit: 20_000 },
+    { numRuns: 200 },
   );
   for (const count of Object.values(reached)) expect(count).toBeGreaterThan(20);
 });

@@ -13,6 +13,7 @@ import type { LockRecord } from "../../../ledger/lock.ts";
 import { isCutShort } from "../../../ledger/own-error.ts";
 import type { JobRecord } from "../../../ledger/record.ts";
 import type { Applied } from "../../../ledger/result.ts";
+import { DispatchInvariants } from "./dispatch-invariants.ts";
 import { checkLimits, checkStart, limitTimes } from "./limit-invariants.ts";
 import { checkSchedules, ScheduleInvariants } from "./schedule-invariants.ts";
 
@@ -33,6 +34,7 @@ export class Invariants {
   #cut: JobRecord[] = [];
   readonly #stopping = new Map<string, { readonly token: number; readonly untilMs: number }>();
   readonly #schedules = new ScheduleInvariants();
+  readonly #dispatched = new DispatchInvariants();
 
   check(ledger: Ledger, index: number, command: Command, applied: Applied): void {
     this.follow(index, command, applied);
@@ -59,6 +61,7 @@ export class Invariants {
   scan(ledger: Ledger): void {
     for (const job of ledger.jobs) this.#checkHistory(job);
     this.#schedules.check(ledger);
+    this.#dispatched.check(ledger);
     this.#checkForgotten(ledger);
     checkLedger(ledger, [...this.#forgotten.values()]);
   }
@@ -75,6 +78,8 @@ export class Invariants {
       } else if (event === "progress") {
         assert.equal(before, JobState.Running);
       } else {
+        // It may be forgotten before anybody looks at all jobs again.
+        if (before === undefined) this.#last.set(job.id, job as JobRecord);
         if (before === undefined) assert.ok(event === "scheduled" || event === "queued");
         else assert.ok(isLegalChange(before, event), `${before} to ${event}`);
         this.#states.set(job.id, event);
@@ -236,7 +241,11 @@ function checkCounts(ledger: Ledger, forgotten?: readonly JobRecord[]): void {
 function checkLocks(ledger: Ledger): void {
   const running = [...ledger.jobs].filter((job) => job.state === JobState.Running);
   const stopping = [...ledger.jobs].filter((job) => job.keysUntilMs > 0);
-  for (const job of stopping) assert.ok(["cancelled", "failed", "queued"].includes(job.state));
+  for (const { state, pendingChildCount } of stopping) {
+    // A parent that was retried waits for children while its last handler may still run.
+    const isParent = state === "scheduled" && pendingChildCount > 0;
+    assert.ok(isParent || ["cancelled", "failed", "queued"].includes(state));
+  }
   const locks = [...ledger.locks.values()];
   const held = locks.filter(({ state }) => state === "held");
   const heldKeys = [...running, ...stopping, ...held].flatMap((one) => one.lockKeys);
@@ -314,12 +323,16 @@ function checkIndexes(ledger: Ledger): void {
   const { jobs } = listJobs(ledger, { limit: Number.POSITIVE_INFINITY });
   assert.deepEqual(idsOf(jobs), idsOf(ledger.jobs).reverse());
   for (const state of Object.values(JobState)) checkList(ledger, { state });
-  for (const { kind, queue, state } of jobs.slice(0, 3)) {
+  for (const { kind, queue, state, scheduleId, parentJobId } of jobs.slice(0, 3)) {
     for (const filter of [{ kind }, { queue }, { kind, queue, state }]) checkList(ledger, filter);
+    for (const filter of [{ scheduleId }, { scheduleId, state }]) checkList(ledger, filter);
+    for (const filter of [{ parentJobId }, { parentJobId, kind }]) checkList(ledger, filter);
   }
 }
 
-function checkList(ledger: Ledger, filter: Partial<Pick<Job, "state" | "kind" | "queue">>): void {
+type Filter = Pick<Job, "state" | "kind" | "queue" | "scheduleId" | "parentJobId">;
+
+function checkList(ledger: Ledger, filter: Partial<Filter>): void {
   const { jobs } = listJobs(ledger, { ...filter, limit: Number.POSITIVE_INFINITY });
   const wanted = [...ledger.jobs].filter((job) => {
     return (Object.keys(filter) as (keyof typeof filter)[]).every(

@@ -4,6 +4,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { nextDueMs, queuedJobs } from "../../../ledger/ledger.ts";
+import { assertRuns } from "../../support/bounded-shrink.ts";
 import { kindOf, START_MS, World } from "./world.ts";
 
 const QUEUES = ["one", "two"] as const;
@@ -190,7 +191,7 @@ class Pair {
 
 test("no start breaks a limit, none that may start is refused, and all jobs end", () => {
   let [refused, ended] = [0, 0];
-  fc.assert(
+  assertRuns(
     fc.property(fc.array(step, { minLength: 30, maxLength: 150, size: "max" }), (steps) => {
       const pair = new Pair();
       for (const one of steps) pair.do(one);
@@ -199,7 +200,7 @@ test("no start breaks a limit, none that may start is refused, and all jobs end"
       refused += pair.refused;
       ended += pair.model.jobs.length;
     }),
-    { numRuns: 100, interruptAfterTimeLimit: 15_000 },
+    { numRuns: 100 },
   );
   expect(refused).toBeGreaterThan(50);
   expect(ended).toBeGreaterThan(200);
@@ -207,7 +208,7 @@ test("no start breaks a limit, none that may start is refused, and all jobs end"
 
 test("the line is let in by priority, then in the order in which jobs came", () => {
   const job = fc.record({ priority: fc.constantFrom(0, 0, 3, 1_000), isBehindKey: fc.boolean() });
-  fc.assert(
+  assertRuns(
     fc.property(fc.array(job, { minLength: 2, maxLength: 30 }), (jobs) => {
       const world = new World();
       const nothing = { isPaused: null, rate: null, waitingMax: null };
@@ -228,6 +229,6 @@ test("the line is let in by priority, then in the order in which jobs came", () 
       all.sort((one, other) => other.priority - one.priority || one.arrival - other.arrival);
       expect(order).toEqual(all.map(({ id }) => id));
     }),
-    { numRuns: 100, interruptAfterTimeLimit: 10_000 },
+    { numRuns: 100 },
   );
 });

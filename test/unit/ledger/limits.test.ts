@@ -78,6 +78,55 @@ describe("a paused queue", () => {
   });
 });
 
+describe("who waits for a paused queue", () => {
+  /** Jobs of a queue that is paused while they wait for what `spec` names, and one of another. */
+  function paused(spec: object, count = 3) {
+    const world = new QueueWorld(["default", "other"]);
+    const holder = world.add(spec);
+    const token = world.begin(holder);
+    const early = Array.from({ length: count }, () => world.add(spec));
+    for (const id of early) world.start(id);
+    const late = world.add({ kind: "in-other", ...spec });
+    world.start(late);
+    world.set({ isPaused: true });
+    return { world, holder, token, early, late };
+  }
+
+  test.each([
+    ["a lock key", { lockKeys: ["a"] }],
+    ["a concurrency key", { concurrencyKeys: [{ key: "c", limit: 1 }] }],
+    ["both", { lockKeys: ["a"], concurrencyKeys: [{ key: "c", limit: 1 }] }],
+  ])("keeps %s from nobody, and goes before them on resuming", (_, spec) => {
+    const { world, holder, token, early, late } = paused(spec);
+    world.succeed(holder, token);
+    expect(world.before).toEqual([late]);
+    const held = world.begin(late);
+    world.set({ isPaused: false });
+    const later = world.add({ kind: "in-other", ...spec });
+    world.start(later);
+    world.succeed(late, held);
+    expect(world.before).toEqual(early.slice(0, 1));
+  });
+
+  test("keeps a key from no lock outside jobs while all queues are paused", () => {
+    const { world, holder, token } = paused({ lockKeys: ["a"] });
+    world.set({ isPaused: true }, "*");
+    const asked = world.acquire(["a"], { waitMs: 60_000 });
+    world.succeed(holder, token);
+    expect(world.lockChanges).toEqual([`${asked.lockId} granted`]);
+  });
+
+  test("lets the others by piece by piece, however many they are", () => {
+    const { world, holder, token, late } = paused({ lockKeys: ["a"] }, WAKES_MAX + 1);
+    world.succeed(holder, token);
+    // One more than a command moves is woken as any other, and its claim ends.
+    expect(world.changes).toHaveLength(1 + WAKES_MAX + 1);
+    expect(world.before).toEqual([]);
+    world.at(CLAIM_MS).tick();
+    expect(world.before).toEqual([late]);
+  });
+});
+
 describe("a limit of running jobs", () => {
   test("keeps the rest out of BullMQ, and lets one in for each that ends, in order", () => {
     const world = new QueueWorld();
@@ -255,21 +304,23 @@ describe("a concurrency key", () => {
   test("of one in a queue that is full keeps its place there, not the key, for long", () => {
     const world = new QueueWorld(["default", "other"]);
     world.set({ runningMax: 1 });
-    const running = world.add(key(1));
+    const running = world.add({ ...key(1), kind: "in-other" });
     const token = world.begin(running);
+    const filler = world.add();
+    const fillerToken = world.begin(filler);
     const [blocked = "", elsewhere = ""] = [
       world.add(key(1)),
       world.add({ ...key(1), kind: "in-other" }),
     ];
-    world.set({ isPaused: true });
     world.succeed(running, token);
     // Woken for the key, held back by its queue: the key is put by for it, for a while.
     expect(world.job(blocked).waitsAt).toBe("queue");
     expect(world.job(elsewhere).waitsAt).toBe("key:c");
+    world.at(CLAIM_MS - 1).renew({ jobId: filler, token: fillerToken });
     world.at(CLAIM_MS).tick();
     expect(world.before).toEqual([elsewhere]);
     world.succeed(elsewhere, world.begin(elsewhere));
-    world.set({ isPaused: false });
+    world.succeed(filler, fillerToken);
     expect(world.before).toEqual([blocked]);
   });
 });

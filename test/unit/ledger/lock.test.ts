@@ -3,6 +3,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { counts, listLocks, lockStanding, nextDueMs } from "../../../ledger/ledger.ts";
 import { ENDED_LOCKS_MAX, LOCK_MEMORY_MS, WAIT_LEASE_MS } from "../../../ledger/lock.ts";
+import { EXPIRIES_MAX } from "../../../ledger/lock-life.ts";
 import { CLAIM_MS } from "../../../ledger/park.ts";
 import { LEASE_MS, START_MS, TTL_MS, World } from "./world.ts";
 
@@ -130,6 +131,17 @@ describe("time", () => {
       `${gone?.lockId} expired`,
       `${alive?.lockId} granted`,
     ]);
+  });
+
+  test("ends so many at a time, those first that have been over for longest", () => {
+    const world = new World();
+    const locks = Array.from({ length: EXPIRIES_MAX + 1 }, (_, at) => world.acquire([`k${at}`]));
+    world.at(TTL_MS).tick();
+    expect(world.lockChanges).toHaveLength(EXPIRIES_MAX);
+    // The rest is due still: whoever proposes ticks goes on at once.
+    expect(nextDueMs(world.ledger)).toBe(world.nowMs);
+    world.tick();
+    expect(world.lockChanges).toEqual([`${locks.at(-1)?.lockId} expired`]);
   });
 
   test("takes a grant back that nobody takes up; who does has a whole ttl", () => {

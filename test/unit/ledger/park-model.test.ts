@@ -4,6 +4,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { CLAIM_MS } from "../../../ledger/park.ts";
+import { assertRuns } from "../../support/bounded-shrink.ts";
 import { kindOf, START_MS, World } from "./world.ts";
 
 interface Actor {
@@ -129,7 +130,7 @@ function canBe(what: string, { isLock, state }: Actor): boolean {
 
 test("parks, moves, wakes and grants the same in the same order as the model", () => {
   const reached = { parked: 0, granted: 0 };
-  fc.assert(
+  assertRuns(
     fc.property(fc.array(step, { minLength: 20, maxLength: 100, size: "max" }), (steps) => {
       const world = new World([kindOf({ attemptTimeoutMs: 0 })]);
       const model = new Model();
@@ -187,7 +188,7 @@ test("parks, moves, wakes and grants the same in the same order as the model", (
       reached.parked += world.ledger.lastPlace;
       reached.granted += world.ledger.counters.locksGranted;
     }),
-    { numRuns: 150, interruptAfterTimeLimit: 20_000 },
+    { numRuns: 150 },
   );
   for (const count of Object.values(reached)) expect(count).toBeGreaterThan(150);
 });

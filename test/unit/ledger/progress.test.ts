@@ -65,6 +65,18 @@ describe("a report of the current attempt", () => {
     // Progress is the last attempt's own.
     expect(progress).toBeNull();
   });
+
+  test("with a count that is nonsense leaves a job that a snapshot brings back", () => {
+    const world = new World();
+    const id = world.add();
+    const token = world.begin(id);
+    for (const sequence of [1, 2]) {
+      const change = { sequence, lines: ["a"], lineCount: Number.MAX_SAFE_INTEGER };
+      world.report(id, token, change);
+    }
+    const copy = world.withLedger(restored(world.ledger));
+    expect(copy.job(id).logLineCount).toBe(Number.MAX_SAFE_INTEGER);
+  });
 });
 
 describe("a worker that was frozen past its lease", () => {

@@ -2,7 +2,14 @@
 
 import { describe, expect, test } from "@jest/globals";
 import type { JobSpec } from "../../../ledger/command.ts";
-import { counts, getJob, hash, listJobs, queuedJobs } from "../../../ledger/ledger.ts";
+import {
+  counts,
+  getJob,
+  hash,
+  isDispatchOver,
+  listJobs,
+  queuedJobs,
+} from "../../../ledger/ledger.ts";
 import { bytes, kindOf, START_MS, World } from "./world.ts";
 
 const kinds = [kindOf(), kindOf({ queue: "slow" }), kindOf({ kind: "print" })];
@@ -48,6 +55,29 @@ describe("lists", () => {
     expect(list({ limit: 0 })).toEqual({ at: [], hasMore: true });
   });
 
+  test("match the parent, which may be of any entry, and gone; and all else that is given", () => {
+    const { world, list } = filled();
+    const members = [{}, { parent: 1, kind: "print" }, { parent: 2 }, { parent: 1 }, { parent: 1 }];
+    const result = world.submit(...members);
+    if (result.kind !== "submitted") throw new Error(result.kind);
+    const [top = "", first = "", grandchild, second, third] = result.jobs.map((job) => job.jobId);
+    world.submit({}, { parent: 1 });
+    const children = (filter: Partial<Parameters<typeof listJobs>[1]>) =>
+      listJobs(world.ledger, { limit: 10, ...filter }).jobs.map(({ id }) => id);
+    expect(children({ parentJobId: top })).toEqual([third, second, first]);
+    expect(children({ parentJobId: first })).toEqual([grandchild]);
+    expect(children({ parentJobId: top, kind: "print" })).toEqual([first]);
+    expect(children({ parentJobId: top, state: "cancelled" })).toEqual([]);
+    const page = listJobs(world.ledger, { parentJobId: top, limit: 2 });
+    expect(page.hasMore).toBe(true);
+    const beforeJobId = page.jobs.at(-1)?.id;
+    expect(children({ parentJobId: top, beforeJobId })).toEqual([first]);
+    expect(children({ parentJobId: top, beforeJobId: "j-2" })).toEqual([]);
+    for (const parentJobId of ["mine", "j-2", "j-99-1", String(third)]) {
+      expect(list({ parentJobId }).at).toEqual([]);
+    }
+  });
+
   test("go on below a place where no job is any more, and not below what is no place", () => {
     const { ids, list } = filled();
     expect(list({ beforeJobId: `${ids[2]}-7` }).at).toEqual([2, 1, 0]);
@@ -64,6 +94,13 @@ test("the queued jobs are those for BullMQ, in the order they became so", () => 
   world.begin(first);
   world.at(5).tick();
   expect([...queuedJobs(world.ledger)].map((job) => job.id)).toEqual([second, later]);
+});
+
+test("of what is later than this ledger, or no job's, it is not said that it is over", () => {
+  const { ledger } = new World();
+  expect(isDispatchOver(ledger, `j-${ledger.appliedIndex + 1}`, 1)).toBe(false);
+  expect(isDispatchOver(ledger, `j-${ledger.appliedIndex}`, 1)).toBe(true);
+  expect(isDispatchOver(ledger, "07", 1)).toBe(false);
 });
 
 test("counts name every state", () => {
@@ -84,6 +121,14 @@ test("counts name every state", () => {
     locksGranted: 0,
     locksExpired: 0,
     forgotten: 0,
+    schedules: 0,
+    schedulesPaused: 0,
+    slotsFired: 0,
+    slotsSkipped: 0,
+    slotsMissed: 0,
+    slotsRefused: 0,
+    slotsPending: 0,
+    schedulesTriggered: 0,
   });
 });
 

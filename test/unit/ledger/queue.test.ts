@@ -65,6 +65,28 @@ describe("a drain", () => {
     expect(world.view()).toMatchObject({ heldBack: 0, byState: { queued: 0, cancelled: 4 } });
   });
 
+  test("counts who goes with a parent as its work, so that many families go in pieces", () => {
+    const world = new QueueWorld(["default", "other"]);
+    const child = { parent: 1, kind: "in-other" };
+    const tops = Array.from({ length: 3 }, () => {
+      const result = world.submit({}, child, child);
+      return result.kind === "submitted" ? (result.jobs[0]?.jobId ?? "") : "";
+    });
+    const piece = world.drain({ withScheduled: true, jobsMax: 4 });
+    expect(piece).toMatchObject({ cancelled: 2, hasMore: true });
+    expect(world.changes).toHaveLength(6);
+    const untilArrival = piece.kind === "queue-drained" ? piece.untilArrival : 0;
+    const rest = world.drain({ withScheduled: true, jobsMax: 4, untilArrival });
+    expect(rest).toMatchObject({ cancelled: 1, hasMore: false });
+    expect(tops.map((id) => world.job(id).state)).toEqual(Array(3).fill("cancelled"));
+  });
+
+  test("gets on, however few are asked for", () => {
+    const world = new QueueWorld();
+    world.addMany(2);
+    expect(world.drain({ jobsMax: 0 })).toMatchObject({ cancelled: 1, hasMore: true });
+  });
+
   test("of a queue that is not known is told", () => {
     const world = new QueueWorld();
     const drain = { withScheduled: false, jobsMax: 1, untilArrival: 0, reason: "" };

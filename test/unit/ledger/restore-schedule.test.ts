@@ -16,7 +16,9 @@ function worked(): World {
   const { number, decidedMs } = world.ledger.schedules.get("one") ?? { number: 0, decidedMs: 0 };
   const slots = [START_MS + 1_000, START_MS + 2_000];
   const nextSlotMs = START_MS + 3_000;
-  const tick = { scheduleId: "one", number, decidedMs, slots, nextSlotMs, hasGap: false };
+  const traceparents = ["a", "b"];
+  const names = { scheduleId: "one", number, decidedMs };
+  const tick = { ...names, slots, traceparents, nextSlotMs, hasGap: false };
   world.at(2_500).commit({ kind: "tick-schedules", ticks: [tick] });
   return world;
 }
@@ -67,6 +69,7 @@ test.each<[string, Partial<KeptSchedule>]>([
   ["a count without a job", { firedJobId: "" }],
   ["slots that wait and may not", { rule: ruleOf({ intervalMs: 1_000, overlap: "skip" }) }],
   ["slots that wait out of order", { pending: [START_MS + 2_000, START_MS + 1_900] }],
+  ["more traces than slots that wait", { pendingTraces: ["a", "b"] }],
   ["a slot that waits and has a job", { pending: [START_MS + 1_000] }],
   ["a slot that waits and is not decided", { pending: [START_MS + 2_200] }],
 ])("%s is refused", (_what, change) => {
@@ -80,9 +83,9 @@ test("a slot that waits for no job is stranded, unless the schedule is paused", 
   expect(withSchedule({ ...alone, isPaused: true }, "two")).toBe("none");
 });
 
-test("a job of a slot without a schedule, of a slot without a time, or of one to come", () => {
+test("a job of a slot without a schedule, or of one to come; one of no slot was made by hand", () => {
   expect(withJob({ scheduleId: "" })).toBe("job-times");
-  expect(withJob({ slotMs: 0 })).toBe("job-times");
+  expect(withJob({ slotMs: 0 })).toBe("none");
   expect(withJob({ slotMs: START_MS + 60_000 })).toBe("job-times");
 });
 

@@ -132,20 +132,20 @@ describe("a retry", () => {
   });
 });
 
-describe("in a family", () => {
-  /** A parent of two children: one has succeeded, the other has failed. */
-  function family(onChildFailure: "fail-parent" | "run-parent") {
-    const world = new World();
-    const result = world.submit({ onChildFailure }, { parent: 1 }, { parent: 1 });
-    if (result.kind !== "submitted") throw new Error(`refused: ${JSON.stringify(result)}`);
-    const [parent = "", good = "", bad = ""] = result.jobs.map(({ jobId }) => jobId);
-    world.succeed(good, world.begin(good));
-    world.fail(bad, world.begin(bad), "failed", false);
-    return { world, parent, good, bad };
-  }
+/** A parent of two children: one has succeeded, the other has failed. */
+function brokenFamily(onChildFailure: "fail-parent" | "run-parent") {
+  const world = new World();
+  const result = world.submit({ onChildFailure }, { parent: 1 }, { parent: 1 });
+  if (result.kind !== "submitted") throw new Error(`refused: ${JSON.stringify(result)}`);
+  const [parent = "", good = "", bad = ""] = result.jobs.map(({ jobId }) => jobId);
+  world.succeed(good, world.begin(good));
+  world.fail(bad, world.begin(bad), "failed", false);
+  return { world, parent, good, bad };
+}
 
+describe("in a family", () => {
   test("a parent takes along the child that failed it, waits for it, and runs", () => {
-    const { world, parent, good, bad } = family("fail-parent");
+    const { world, parent, good, bad } = brokenFamily("fail-parent");
     expect(world.job(parent)).toMatchObject({ state: "failed", error: { code: "CHILD_FAILED" } });
     world.retry(parent, "r");
     expect(world.changes).toEqual([`${bad} queued`, `${parent} scheduled`]);
@@ -160,7 +160,7 @@ describe("in a family", () => {
   });
 
   test("a parent that has seen its children fail runs again at once", () => {
-    const { world, parent, bad } = family("run-parent");
+    const { world, parent, bad } = brokenFamily("run-parent");
     world.fail(parent, world.begin(parent), "failed", false);
     world.retry(parent);
     expect(world.changes).toEqual([`${parent} queued`]);
@@ -168,7 +168,7 @@ describe("in a family", () => {
   });
 
   test("a child that is retried alone changes nothing for a parent that has ended", () => {
-    const { world, parent, bad } = family("fail-parent");
+    const { world, parent, bad } = brokenFamily("fail-parent");
     world.retry(bad);
     expect(world.job(parent)).toMatchObject({ state: "failed", pendingChildCount: 1 });
     world.succeed(bad, world.begin(bad));
@@ -241,6 +241,44 @@ describe("a bulk retry", () => {
     expect(world.changes).toEqual([]);
     expect(bulk(world, {}, 2, 2)).toMatchObject({ retriedCount: 1, nextNumber: 0 });
     expect(world.changes).toEqual([`${ids.late} queued`]);
+  });
+
+  test("counts whoever a parent takes along once, also for a copy of the piece", () => {
+    const { world } = brokenFamily("fail-parent");
+    const first = bulk(world, {});
+    expect(first).toEqual({ kind: "retried-jobs", retriedCount: 2, nextNumber: 0 });
+    expect(world.changes).toHaveLength(2);
+    expect(bulk(world, {})).toEqual(first);
+  });
+
+  test("counts them in the piece in which they come", () => {
+    const { world } = brokenFamily("fail-parent");
+    expect(bulk(world, {}, 0, 1)).toEqual({ kind: "retried-jobs", retriedCount: 1, nextNumber: 1 });
+    expect(bulk(world, {}, 1)).toEqual({ kind: "retried-jobs", retriedCount: 1, nextNumber: 0 });
+    expect(counts(world.ledger).retried).toBe(2);
+  });
+
+  test("without a name counts them where they are begun", () => {
+    const { world } = brokenFamily("fail-parent");
+    const asked = { filter: all, requestId: "", fromNumber: 0, retriesMax: 100 };
+    expect(world.commit({ kind: "retry-jobs", ...asked })).toMatchObject({ retriedCount: 2 });
+  });
+
+  test("of a flow lets no parent run before the children that are retried with it", () => {
+    const world = new World();
+    const result = world.submit({ onChildFailure: "run-parent" }, { parent: 1 }, { parent: 1 });
+    if (result.kind !== "submitted") throw new Error("refused");
+    const ids = result.jobs.map(({ jobId }) => jobId);
+    world.cancel(ids[0] ?? "");
+    expect(bulk(world, { state: "cancelled" })).toMatchObject({ retriedCount: 3, nextNumber: 0 });
+    expect(ids.map((id) => world.job(id).state)).toEqual(["scheduled", "queued", "queued"]);
+    for (const id of ids.slice(1)) world.succeed(id, world.begin(id));
+    expect(world.job(ids[0] ?? "").state).toBe("queued");
+  });
+
+  test("gets on, however few are asked for", () => {
+    const { world } = mixed();
+    expect(bulk(world, {}, 0, 0)).toMatchObject({ retriedCount: 1, nextNumber: 1 });
   });
 
   test("looks at a bounded number of jobs a command", () => {

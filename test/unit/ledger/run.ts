@@ -23,10 +23,17 @@ export class Run {
 
   /** Workers run whatever is in BullMQ, holders let go, and time passes, until nothing waits. */
   drain(): void {
-    for (const queue of ["*", ...this.ledger.queues.keys()]) {
-      const limits = { runningMax: null, rate: null, waitingMax: null };
-      this.#commitNow({ kind: "set-queue", queue, isPaused: false, ...limits });
-    }
+    for (const queue of ["*", ...this.ledger.queues.keys()]) this.setPaused(queue, false);
+    this.settle();
+  }
+
+  setPaused(queue: string, isPaused: boolean): void {
+    const limits = { runningMax: null, rate: null, waitingMax: null };
+    this.#commitNow({ kind: "set-queue", queue, isPaused, ...limits });
+  }
+
+  /** As drain, but what is paused stays so: nobody is woken by the end of a pause. */
+  settle(): void {
     for (let round = 0; round < 1_000; round++) {
       const job = [...this.ledger.queued][0];
       const live = [...this.ledger.running][0];

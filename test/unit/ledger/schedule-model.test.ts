@@ -9,6 +9,7 @@ import fc from "fast-check";
 import type { CommandBody } from "../../../ledger/command.ts";
 import { apply, createLedger, type Ledger } from "../../../ledger/ledger.ts";
 import { dueTicks } from "../../../transport/due-ticks.ts";
+import { assertRuns } from "../../support/bounded-shrink.ts";
 import { Invariants } from "./invariants.ts";
 import { restored } from "./restored.ts";
 import { bytes, kindOf, ruleOf, START_MS, specOf } from "./world.ts";
@@ -138,7 +139,7 @@ function slotsUntil(decidedMs: number): number[] {
 
 test("each slot is decided once: it has one job, or is counted once, or waits", () => {
   const reached = { made: 0, skipped: 0, missed: 0, waiting: 0 };
-  fc.assert(
+  assertRuns(
     fc.property(
       fc.array(rule, { minLength: 1, maxLength: 2 }),
       fc.tuple(fc.integer({ min: -900, max: 900 }), fc.integer({ min: -20_000, max: 20_000 })),
@@ -167,7 +168,7 @@ test("each slot is decided once: it has one job, or is counted once, or waits", 
         }
       },
     ),
-    { numRuns: RUNS, interruptAfterTimeLimit: 20_000 },
+    { numRuns: RUNS },
   );
   for (const count of Object.values(reached)) expect(count).toBeGreaterThan(RUNS);
 });

@@ -21,6 +21,12 @@ export function scheduleBodyOf(ledger: Ledger, intent: Intent, nowMs: number): C
       return { kind: "delete-schedule", scheduleId };
     case "pause":
       return { kind: "set-schedule-paused", scheduleId, isPaused: pick % 3 === 0 };
+    case "trigger":
+      return {
+        ...{ kind: "trigger-schedule", scheduleId, traceparent: "" },
+        // Some come twice.
+        ...{ idempotencyKey: `by hand ${pick % 40}`, mayOverlap: pick % 2 === 0 },
+      };
     default: {
       const ticks = [...ledger.schedules.values()].map((one) => tickOf(one, intent, nowMs));
       return { kind: "tick-schedules", ticks };
@@ -50,6 +56,7 @@ function creationOf(
 
 function tickOf(schedule: Schedule, { what, pick }: Intent, nowMs: number): ScheduleTick {
   const { id: scheduleId, number, decidedMs } = schedule;
+  const hasGap = pick % 13 === 0;
   const slots: number[] = [];
   let slotMs = Math.ceil((decidedMs + 1) / EVERY_MS) * EVERY_MS;
   const endMs = schedule.rule.endMs || Number.POSITIVE_INFINITY;
@@ -57,7 +64,9 @@ function tickOf(schedule: Schedule, { what, pick }: Intent, nowMs: number): Sche
     slots.push(slotMs);
   }
   const nextSlotMs = slotMs > endMs ? 0 : slotMs;
-  const tick = { scheduleId, number, decidedMs, slots, nextSlotMs, hasGap: pick % 13 === 0 };
+  // Some leader may have none.
+  const traceparents = slots.slice(pick % 2).map((at) => `trace of ${scheduleId} ${at}`);
+  const tick = { scheduleId, number, decidedMs, slots, traceparents, nextSlotMs, hasGap };
   if (what === "slots") return tick;
   // Of a leader that has seen something else, or whose calendar is another one.
   const wrong = [

@@ -25,6 +25,10 @@ function scheduleOf(world: World): Schedule {
   return schedule;
 }
 
+function traceOf(second: number): string {
+  return `trace of slot ${second}`;
+}
+
 /** As its leader would propose it; seconds after the start. */
 function tickOf(world: World, seconds: readonly number[], next?: number): ScheduleTick {
   const { number, decidedMs } = scheduleOf(world);
@@ -34,6 +38,7 @@ function tickOf(world: World, seconds: readonly number[], next?: number): Schedu
     number,
     decidedMs,
     slots: seconds.map((second) => START_MS + second * SECOND_MS),
+    traceparents: seconds.map(traceOf),
     nextSlotMs: next === 0 ? 0 : START_MS + (next ?? last + 1) * SECOND_MS,
     hasGap: false,
   };
@@ -104,13 +109,16 @@ describe("creating", () => {
 describe("a slot", () => {
   test("gives a job that says which slot of which schedule it is, and nothing else is as asked", () => {
     const world = new World();
-    create(world, {}, { priority: 7, lockKeys: ["a"], idempotencyKey: "k", runAtMs: START_MS * 2 });
+    const ofIts = { idempotencyKey: "k", runAtMs: START_MS * 2, traceparent: "of its creation" };
+    create(world, {}, { priority: 7, lockKeys: ["a"], ...ofIts });
+    expect(scheduleOf(world)).toMatchObject({ traceparent: "of its creation" });
     world.at(1_200);
     tick(world, [1]);
     const job = world.job(`j-${world.index}-1`);
     expect(job).toMatchObject({
       ...{ scheduleId: "s", slotMs: START_MS + 1_000, priority: 7, lockKeys: ["a"] },
-      ...{ state: "queued", idempotencyKey: "", runAtMs: START_MS + 1_200, traceparent: "" },
+      ...{ state: "queued", idempotencyKey: "", runAtMs: START_MS + 1_200 },
+      traceparent: traceOf(1),
     });
     expect(world.changes).toEqual([`${job.id} queued`]);
     expect(scheduleOf(world)).toMatchObject({ firedJobId: job.id, firedCount: 1 });
@@ -211,6 +219,10 @@ describe("while an earlier job has not ended", () => {
       expect(madeIn(world)).toEqual(expected);
     }
     expect(scheduleOf(world)).toMatchObject({ pending: [], firedCount: 3, skippedCount: 0 });
+    // Each has the trace that its slot was decided under.
+    const traces = [...world.ledger.jobs].map(({ traceparent }) => traceparent);
+    expect(traces).toEqual([1, 2, 3].map(traceOf));
+    expect(scheduleOf(world).pendingTraces).toEqual([]);
   });
 
   test("queue: a cancelled or failed job makes room as well", () => {

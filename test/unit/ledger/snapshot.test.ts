@@ -5,6 +5,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { apply, createLedger, hash, queuedJobs, snapshotRecords } from "../../../ledger/ledger.ts";
 import type { Applied } from "../../../ledger/result.ts";
+import { assertRuns } from "../../support/bounded-shrink.ts";
 import { imageOf } from "./image.ts";
 import { Invariants } from "./invariants.ts";
 import { restore, restored } from "./restored.ts";
@@ -14,7 +15,6 @@ import { intent } from "./workload.ts";
 import { kindOf, LEASE_MS, World } from "./world.ts";
 
 const intents = fc.array(intent, { minLength: 30, maxLength: 120, size: "max" });
-const BOUNDS = { interruptAfterTimeLimit: 20_000 };
 
 /** An answer without what it shares with a ledger. */
 function plain({ result, changes }: Applied): unknown {
@@ -28,7 +28,7 @@ function again(world: World): World {
 
 describe("a restored ledger", () => {
   test("is the original, after every command, and goes on like it", () => {
-    fc.assert(
+    assertRuns(
       fc.property(intents, (work) => {
         const { log } = new Run(work);
         const original = createLedger({ receiptsMax: 3 });
@@ -44,12 +44,12 @@ describe("a restored ledger", () => {
         });
         expect(imageOf(copy)).toEqual(imageOf(original));
       }),
-      { numRuns: 15, ...BOUNDS },
+      { numRuns: 15 },
     );
   });
 
   test("goes to the same end from any moment", () => {
-    fc.assert(
+    assertRuns(
       fc.property(intents, fc.nat(), (work, at) => {
         const run = new Run(work);
         run.drain();
@@ -75,12 +75,12 @@ describe("a restored ledger", () => {
         expect([...snapshotRecords(copy)]).toEqual([...snapshotRecords(original)]);
         expect(hash(copy)).toBe(hash(run.ledger));
       }),
-      { numRuns: 60, ...BOUNDS },
+      { numRuns: 60 },
     );
   });
 
   test("is the original whatever the commands' fields held", () => {
-    fc.assert(
+    assertRuns(
       fc.property(fc.array(wildCommand, { minLength: 20, maxLength: 60, size: "max" }), (drawn) => {
         const original = createLedger();
         let copy = createLedger();
@@ -93,7 +93,7 @@ describe("a restored ledger", () => {
         expect(imageOf(copy)).toEqual(imageOf(original));
         expect(hash(copy)).toBe(hash(original));
       }),
-      { numRuns: 60, ...BOUNDS },
+      { numRuns: 60 },
     );
   });
 
@@ -200,6 +200,14 @@ describe("what a snapshot must not lose (L41)", () => {
     const job = later.job(id);
     expect(job.receipts.map(({ token }) => token)).toEqual([92, 93]);
     expect(job.refusedCount).toBe(4);
+  });
+
+  test("that no receipts are kept", () => {
+    const world = new World([kindOf()], 0);
+    const id = world.add();
+    world.succeed(id, world.begin(id));
+    world.succeed(id, 90);
+    expect(again(world).job(id)).toMatchObject({ receipts: [], refusedCount: 1 });
   });
 
   test("a line: parked jobs wake one at a time, in the order they came", () => {

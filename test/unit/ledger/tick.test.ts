@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "@jest/globals";
 import { clockMs, counts, nextDueMs } from "../../../ledger/ledger.ts";
+import { TICK_JOBS_MAX } from "../../../ledger/tick.ts";
 import { kindOf, LEASE_MS, START_MS, World } from "./world.ts";
 
 const timed = () => new World([kindOf({ attemptTimeoutMs: 2_000, maxAttempts: 2 })]);
@@ -35,6 +36,21 @@ describe("a tick", () => {
     expect(world.changes).toEqual([`${early} queued`, `${late} queued`]);
     expect(world.job(early)).toMatchObject({ state: "queued", dispatch: 1 });
     expect(nextDueMs(world.ledger)).toBe(world.job(never).runAtMs);
+  });
+
+  test("takes so many at a time, those first that have been due for longest", () => {
+    const world = new World();
+    const specs = Array.from({ length: TICK_JOBS_MAX }, () => ({ runAtMs: START_MS + 20 }));
+    world.submit(...specs);
+    const early = world.add({ runAtMs: START_MS + 10 });
+    world.at(30).tick();
+    expect(world.changes).toHaveLength(TICK_JOBS_MAX);
+    expect(world.changes[0]).toBe(`${early} queued`);
+    // The rest is due still: whoever proposes ticks goes on at once.
+    expect(nextDueMs(world.ledger)).toBe(START_MS + 20);
+    world.tick();
+    expect(world.changes).toHaveLength(1);
+    expect(nextDueMs(world.ledger)).toBeNull();
   });
 
   test("ends an attempt whose lease is over as lost, which counts and is retried", () => {

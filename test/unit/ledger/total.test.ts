@@ -5,6 +5,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Command } from "../../../ledger/command.ts";
 import { apply, createLedger, hash } from "../../../ledger/ledger.ts";
+import { assertRuns } from "../../support/bounded-shrink.ts";
 import { Invariants } from "./invariants.ts";
 import { aim, KNOWN, wildCommand } from "./wild-command.ts";
 
@@ -12,7 +13,7 @@ const RUNS = 200;
 
 test("no command makes apply throw, and the invariants hold after any", () => {
   const reached = { accepted: 0, started: 0 };
-  fc.assert(
+  assertRuns(
     fc.property(
       fc.array(wildCommand, { minLength: 20, maxLength: 60, size: "max" }),
       (commands) => {
@@ -28,7 +29,7 @@ test("no command makes apply throw, and the invariants hold after any", () => {
         reached.started += ledger.counters.attemptsStarted;
       },
     ),
-    { numRuns: RUNS, interruptAfterTimeLimit: 20_000 },
+    { numRuns: RUNS },
   );
   // Enough of it is taken to mean something.
   for (const count of Object.values(reached)) expect(count).toBeGreaterThan(RUNS / 4);

@@ -109,6 +109,7 @@ const tick: fc.Arbitrary<ScheduleTick> = fc.record({
   number,
   decidedMs: number,
   slots: fc.array(number, { maxLength: 4 }),
+  traceparents: fc.array(text, { maxLength: 3 }),
   nextSlotMs: number,
   hasGap: fc.boolean(),
 });
@@ -197,6 +198,13 @@ const rare: fc.Arbitrary<CommandBody> = fc.oneof(
   fc.record({ kind: fc.constant("create-schedule"), scheduleId, rule, job: spec }),
   fc.record({ kind: fc.constant("delete-schedule"), scheduleId }),
   fc.record({ kind: fc.constant("set-schedule-paused"), scheduleId, isPaused: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("trigger-schedule"),
+    scheduleId,
+    idempotencyKey: text,
+    traceparent: text,
+    mayOverlap: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant("tick-schedules"), ticks: fc.array(tick, { maxLength: 3 }) }),
   fc.constant({ kind: "unknown" } as const),
 );

@@ -34,6 +34,7 @@ export interface Intent {
     | "schedule"
     | "unschedule"
     | "pause"
+    | "trigger"
     | "slots"
     | "slots-late"
     | "report"
@@ -86,6 +87,7 @@ const what: fc.Arbitrary<Intent["what"]> = fc.oneof(
   { weight: 2, arbitrary: fc.constant("schedule" as const) },
   { weight: 1, arbitrary: fc.constant("unschedule" as const) },
   { weight: 1, arbitrary: fc.constant("pause" as const) },
+  { weight: 1, arbitrary: fc.constant("trigger" as const) },
   { weight: 8, arbitrary: fc.constant("slots" as const) },
   { weight: 1, arbitrary: fc.constant("slots-late" as const) },
   { weight: 3, arbitrary: fc.constant("report" as const) },

@@ -170,6 +170,13 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
     isPaused: fc.boolean(),
   }),
   fc.record({
+    kind: fc.constant("trigger-schedule" as const),
+    scheduleId: text,
+    idempotencyKey: text,
+    traceparent: text,
+    mayOverlap: fc.boolean(),
+  }),
+  fc.record({
     kind: fc.constant("tick-schedules" as const),
     ticks: fc.array(
       fc.record({
@@ -177,6 +184,7 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
         number: ms,
         decidedMs: ms,
         slots: fc.array(ms, { maxLength: 4 }),
+        traceparents: fc.array(text, { maxLength: 4 }),
         nextSlotMs: ms,
         hasGap: fc.boolean(),
       }),

@@ -97,3 +97,15 @@ test("a schedule without a further slot is over", () => {
   expect(world.ledger.schedules.get("s")).toMatchObject({ isOver: true, nextSlotMs: 0 });
   expect(due(world, 99_000)).toEqual([]);
 });
+
+test("schedules that cannot be read keep no others from their slots, however many they are", () => {
+  const world = new World();
+  const nowhere = ruleOf({ cron: "* * * * *", timeZone: "Nowhere/None" });
+  for (let at = 0; at < TICKED_SCHEDULES_MAX; at += 1) create(world, `unreadable-${at}`, nowhere);
+  create(world, "s");
+  const told = new Set<string>();
+  const look = () => dueTicks(world.ledger, START_MS, (id) => told.add(id), told.size);
+  look();
+  expect(look().map(({ scheduleId }) => scheduleId)).toEqual(["s"]);
+  expect(told.size).toBe(TICKED_SCHEDULES_MAX);
+});

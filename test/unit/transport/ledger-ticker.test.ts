@@ -50,12 +50,12 @@ test("a tick is proposed when something is due, and the next one when that has e
   pass(4_000);
   for (let count = 0; count < 3; count += 1) ticker.advance(ledger);
   expect(proposed).toEqual([{ kind: "tick" }]);
-  ticker.applied("tick");
+  ticker.applied(ledger, { kind: "tick" }, []);
   ticker.advance(ledger);
   expect(proposed).toHaveLength(2);
   // It has done its work: nothing is due any more.
   apply(ledger, 3, { timeMs: 5_000, random: 3, body: { kind: "tick" } });
-  ticker.applied("tick");
+  ticker.applied(ledger, { kind: "tick" }, []);
   ticker.advance(ledger);
   expect(proposed).toHaveLength(2);
 });
@@ -77,7 +77,7 @@ test("a wall clock that leapt forward is told of before the tick, once", () => {
   wallMs += 3_600_000;
   ticker.advance(ledger);
   expect(proposed).toEqual([{ kind: "open-term", leader: "n1" }, { kind: "tick" }]);
-  ticker.applied("tick");
+  ticker.applied(ledger, { kind: "tick" }, []);
   ticker.advance(ledger);
   expect(proposed.map(({ kind }) => kind)).toEqual(["open-term", "tick", "tick"]);
 });
@@ -107,7 +107,7 @@ test("finished jobs are forgotten when they are too old or too many, one command
   expect(body).toMatchObject({ endedBeforeMs: 0, keptMax: 1, spareBeforeMs: 1_001 });
   if (body === undefined) throw new Error("one was proposed");
   apply(ledger, 6, { timeMs: wallMs, random: 3, body });
-  ticker.applied("forget-jobs");
+  ticker.applied(ledger, body, []);
   expect([...ledger.jobs].map(({ id }) => id)).toEqual(["j-3"]);
   ticker.advance(ledger);
   expect(forgotten()).toHaveLength(1);

@@ -3,11 +3,11 @@
 import { describe, expect, test } from "@jest/globals";
 import {
   type ReadAnswer,
+  ReadList,
   type Read as WireRead,
   ReadAnswer as WireReadAnswer,
 } from "../../../protos/gen/node/v1/exchange.ts";
 import type { LogEntry } from "../../../protos/gen/quorumq/v1/cluster_service.ts";
-import { JobState } from "../../../protos/gen/quorumq/v1/job.ts";
 import {
   ERROR_MESSAGE_LENGTH_MAX,
   LOG_READ_ENTRIES_MAX,
@@ -19,7 +19,6 @@ import { answerRead, type LogSource } from "../../../transport/read-server.ts";
 import { kindOf, World } from "../ledger/world.ts";
 
 const ATTEMPTS = 20;
-const ANY = JobState.JOB_STATE_UNSPECIFIED;
 
 /** Jobs that have failed often, each time with as much to say as is allowed. */
 function wordyWorld(jobCount: number): { world: World; jobIds: string[] } {
@@ -64,8 +63,8 @@ describe("jobs with long histories", () => {
     let hasMore = true;
     while (hasMore) {
       const beforeJobId = found.at(-1) ?? "";
-      const filter = { state: ANY, kind: "", queue: "", pageSize: PAGE_SIZE_MAX };
-      const page = ask(world, { $case: "list", value: { ...filter, beforeJobId } });
+      const value = ReadList.fromPartial({ pageSize: PAGE_SIZE_MAX, beforeJobId });
+      const page = ask(world, { $case: "list", value });
       found.push(...page.jobs.map((job) => job.id));
       hasMore = page.hasMore;
     }

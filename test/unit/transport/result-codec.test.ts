@@ -249,6 +249,7 @@ describe("results on the wire", () => {
         traceparent: job().traceparent,
         scheduleId: "nightly",
         slotMs: 900,
+        triggeredMs: 0,
         deadlineInMs: 2_500,
         run: 2,
         children: [

@@ -12,6 +12,7 @@ import {
   SnapshotDecoder,
   type SnapshotFailure,
 } from "../../../transport/snapshot-codec.ts";
+import { assertRuns } from "../../support/bounded-shrink.ts";
 import { imageOf } from "../ledger/image.ts";
 import { useRoughly } from "../ledger/rough-use.ts";
 import { Run } from "../ledger/run.ts";
@@ -20,7 +21,6 @@ import { kindOf, World } from "../ledger/world.ts";
 import { framed, framesOf, HEADER, wireOf, withField } from "./snapshot-wire.ts";
 
 const intents = fc.array(intent, { minLength: 30, maxLength: 120, size: "max" });
-const BOUNDS = { interruptAfterTimeLimit: 20_000 };
 
 function encoded(ledger: Ledger): Buffer {
   return Buffer.concat([...encodeSnapshot(ledger)]);
@@ -98,7 +98,7 @@ function worked(): World {
 
 describe("a ledger that went through a file", () => {
   test("is the same, and so is its file", () => {
-    fc.assert(
+    assertRuns(
       fc.property(intents, fc.integer({ min: 1, max: 2_000 }), (work, pieceBytes) => {
         const { ledger } = new Run(work);
         const file = encoded(ledger);
@@ -107,12 +107,12 @@ describe("a ledger that went through a file", () => {
         expect(hash(copy)).toBe(hash(ledger));
         expect(encoded(copy).equals(file)).toBe(true);
       }),
-      { numRuns: 100, ...BOUNDS },
+      { numRuns: 100 },
     );
   });
 
   test("goes on as the one whose log came as bytes", () => {
-    fc.assert(
+    assertRuns(
       fc.property(intents, fc.nat(), (work, at) => {
         const log = new Run(work).log.map((command) => decodeCommand(encodeCommand(command)));
         const split = at % log.length;
@@ -126,7 +126,7 @@ describe("a ledger that went through a file", () => {
         expect(imageOf(copy)).toEqual(imageOf(original));
         expect(encoded(copy).equals(encoded(original))).toBe(true);
       }),
-      { numRuns: 60, ...BOUNDS },
+      { numRuns: 60 },
     );
   });
 
@@ -181,7 +181,7 @@ describe("a ledger that went through a file", () => {
 
 describe("the file", () => {
   test("is what the generated code writes, record by record", () => {
-    fc.assert(
+    assertRuns(
       fc.property(intents, (work) => {
         for (const { ledger } of [new Run(work), worked()]) {
           const records = [...snapshotRecords(ledger)].map(wireOf);
@@ -192,7 +192,7 @@ describe("the file", () => {
           );
         }
       }),
-      { numRuns: 20, ...BOUNDS },
+      { numRuns: 20 },
     );
   });
 
@@ -266,7 +266,7 @@ describe("the file", () => {
       by: fc.integer({ min: 0, max: 255 }),
     });
     const changes = fc.array(change, { minLength: 1, maxLength: 3 });
-    fc.assert(
+    assertRuns(
       fc.property(intents, fc.array(changes, { minLength: 40 }), intents, (work, tries, more) => {
         const file = encoded(new Run(work.slice(0, 40)).ledger);
         for (const one of tries) {
@@ -279,7 +279,7 @@ describe("the file", () => {
           }
         }
       }),
-      { numRuns: 60, ...BOUNDS },
+      { numRuns: 60 },
     );
     for (const count of Object.values(reached)) expect(count).toBeGreaterThan(100);
   });

@@ -71,12 +71,13 @@ export function wireOf(record: SnapshotRecord): WireRecord {
       return { record: { $case: "queueLimits", value } };
     }
     case "schedule": {
-      const { rule, job, pending } = record.schedule;
+      const { rule, job, pending, pendingTraces } = record.schedule;
       const value = {
         ...record.schedule,
         rule: ruleToLog(rule),
         job: toWireSpec(job),
         pending: [...pending],
+        pendingTraces: [...pendingTraces],
       };
       return { record: { $case: "schedule", value } };
     }

@@ -3,7 +3,13 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
 import type { AbortWhy } from "../../../workers/attempt-aborted.ts";
-import { child, childResults, defineJob, NonRetryableError } from "../../../workers/index.ts";
+import {
+  type AttemptContext,
+  child,
+  childResults,
+  defineJob,
+  NonRetryableError,
+} from "../../../workers/index.ts";
 import { createTestPipeline, type TestPipeline } from "../../../workers/testing/index.ts";
 import { failureOf } from "../../support/edge.ts";
 
@@ -301,6 +307,31 @@ describe("a test pipeline", () => {
     expect(made.map(({ runAt, state }) => [runAt?.toISOString(), state])).toEqual([
       ["2025-01-02T02:00:00.000Z", 4],
       ["2025-01-01T02:00:00.000Z", 4],
+    ]);
+  });
+
+  test("tells a handler its slot, and that a job was triggered: then the slot is the moment", async () => {
+    const seen: AttemptContext["schedule"][] = [];
+    const tell = defineJob({
+      kind: "tell",
+      input: anything,
+      handler: (_input, { schedule }) => {
+        seen.push(schedule);
+        return null;
+      },
+    });
+    pipeline = createTestPipeline({ jobs: [tell] });
+    const { client } = pipeline;
+    await client.schedules.create(tell, {}, { id: "hourly", everyMs: 3_600_000 });
+    await pipeline.advance(1_800_000);
+    const { jobId } = await client.schedules.trigger("hourly");
+    await pipeline.advance(1_800_000);
+    const made = await client.list({ scheduleId: "hourly" });
+    const [byHand, slot] = [made.jobs.at(-1), made.jobs.at(0)];
+    expect(byHand?.id).toBe(jobId);
+    expect(seen).toEqual([
+      { id: "hourly", slotTime: byHand?.createTime, isTriggered: true },
+      { id: "hourly", slotTime: slot?.slotTime, isTriggered: false },
     ]);
   });
 

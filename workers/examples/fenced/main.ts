@@ -1,6 +1,6 @@
 // Example: a bank charged twice under a Redis lock, and once under a fenced one.
 //
-// Run it beside a stack (`npm start`):   node workers/examples/fenced/main.ts
+// Run it beside a stack (`npm start`):   npx node workers/examples/fenced/main.ts
 //
 // Ada takes the lock for an account, sees that the order is not charged yet, and is frozen
 // (SIGSTOP), as a garbage collection, a laptop's lid or a busy host would. Her lock runs out. Bob

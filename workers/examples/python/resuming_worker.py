@@ -1,8 +1,10 @@
-"""A quorumq worker in Python, with nothing but grpcio and the stubs made from protos/:
+r"""A quorumq worker in Python, with nothing but grpcio and the stubs made from protos/:
 
     pip install grpcio grpcio-tools
-    python -m grpc_tools.protoc -I protos --python_out=. --grpc_python_out=. protos/quorumq/v1/*.proto
-    python resuming_worker.py 127.0.0.1:50051 python-1
+    mkdir stubs
+    python -m grpc_tools.protoc -I protos --python_out=stubs --grpc_python_out=stubs \
+        protos/quorumq/v1/*.proto
+    PYTHONPATH=stubs python workers/examples/python/resuming_worker.py 127.0.0.1:50051 python-1
 
 Copy it and write your own handlers. What the messages mean: docs/worker-protocol.md. worker.py
 beside it is the shorter one: this one survives its gateway, and tells progress and log lines.
@@ -180,5 +182,6 @@ if __name__ == "__main__":
     worker_id = sys.argv[2] if len(sys.argv) > 2 else ""
     kinds = [pb.WorkerKind(kind="count-words", queue="python", max_attempts=5)]
     worker = Worker(address, worker_id, kinds, {"count-words": count_words})
-    signal.signal(signal.SIGTERM, lambda *_: worker.drain())
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: worker.drain())
     worker.run()

@@ -1,8 +1,10 @@
-"""A quorumq worker in Python, with nothing but grpcio and the stubs made from protos/:
+r"""A quorumq worker in Python, with nothing but grpcio and the stubs made from protos/:
 
     pip install grpcio grpcio-tools
-    python -m grpc_tools.protoc -I protos --python_out=. --grpc_python_out=. protos/quorumq/v1/*.proto
-    python worker.py 127.0.0.1:50051 python-1
+    mkdir stubs
+    python -m grpc_tools.protoc -I protos --python_out=stubs --grpc_python_out=stubs \
+        protos/quorumq/v1/*.proto
+    PYTHONPATH=stubs python workers/examples/python/worker.py 127.0.0.1:50051 python-1
 
 What the messages mean: docs/worker-protocol.md. It ends when its stream breaks or falls silent, and
 another worker runs its jobs again; resuming_worker.py beside it goes on with them instead.
@@ -90,6 +92,7 @@ class Worker:
 
 if __name__ == "__main__":
     worker = Worker({"count-words": count_words})
-    signal.signal(signal.SIGTERM, lambda *_: worker.drain())
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: worker.drain())
     kinds = [pb.WorkerKind(kind=kind, queue="words", max_attempts=5) for kind in worker.handlers]
     worker.work(sys.argv[1], pb.WorkerHello(worker_id=sys.argv[2], kinds=kinds, concurrency=4))

@@ -64,6 +64,7 @@ export interface Command {
     | { $case: "renewLocks"; value: RenewLocks }
     | { $case: "releaseLocks"; value: ReleaseLocks }
     | { $case: "forgetJobs"; value: ForgetJobs }
+    | { $case: "triggerSchedule"; value: TriggerSchedule }
     | undefined;
 }
 
@@ -214,6 +215,16 @@ export interface SetSchedulePaused {
   isPaused: boolean;
 }
 
+/** A job of the schedule now, beside its slots. */
+export interface TriggerSchedule {
+  scheduleId: string;
+  /** The job's; the same again gives the first one. */
+  idempotencyKey: string;
+  traceparent: string;
+  /** Even while another job of the schedule has not ended. */
+  mayOverlap: boolean;
+}
+
 /** The leader's own: slots that its calendar says have come. */
 export interface TickSchedules {
   ticks: ScheduleTick[];
@@ -297,6 +308,9 @@ export const Command: MessageFns<Command> = {
         break;
       case "forgetJobs":
         ForgetJobs.encode(message.command.value, writer.uint32(242).fork()).join();
+        break;
+      case "triggerSchedule":
+        TriggerSchedule.encode(message.command.value, writer.uint32(482).fork()).join();
         break;
     }
     return writer;
@@ -507,6 +521,14 @@ export const Command: MessageFns<Command> = {
             message.command = { $case: "forgetJobs", value: ForgetJobs.decode(reader, reader.uint32()) };
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.command = { $case: "triggerSchedule", value: TriggerSchedule.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -656,6 +678,12 @@ export const Command: MessageFns<Command> = {
       case "forgetJobs": {
         if (object.command?.value !== undefined && object.command?.value !== null) {
           message.command = { $case: "forgetJobs", value: ForgetJobs.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "triggerSchedule": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "triggerSchedule", value: TriggerSchedule.fromPartial(object.command.value) };
         }
         break;
       }
@@ -2187,6 +2215,97 @@ export const SetSchedulePaused: MessageFns<SetSchedulePaused> = {
     const message = createBaseSetSchedulePaused();
     message.scheduleId = object.scheduleId ?? "";
     message.isPaused = object.isPaused ?? false;
+    return message;
+  },
+};
+
+function createBaseTriggerSchedule(): TriggerSchedule {
+  return { scheduleId: "", idempotencyKey: "", traceparent: "", mayOverlap: false };
+}
+
+export const TriggerSchedule: MessageFns<TriggerSchedule> = {
+  encode(message: TriggerSchedule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    if (message.idempotencyKey !== "") {
+      writer.uint32(18).string(message.idempotencyKey);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(26).string(message.traceparent);
+    }
+    if (message.mayOverlap !== false) {
+      writer.uint32(32).bool(message.mayOverlap);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TriggerSchedule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTriggerSchedule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.mayOverlap = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TriggerSchedule>): TriggerSchedule {
+    return TriggerSchedule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TriggerSchedule>): TriggerSchedule {
+    const message = createBaseTriggerSchedule();
+    message.scheduleId = object.scheduleId ?? "";
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.traceparent = object.traceparent ?? "";
+    message.mayOverlap = object.mayOverlap ?? false;
     return message;
   },
 };

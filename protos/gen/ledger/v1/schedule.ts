@@ -73,6 +73,8 @@ export interface ScheduleTick {
   nextSlotMs: number;
   /** There were more than slots may hold: those before the last one were passed over. */
   hasGap: boolean;
+  /** For the job of each slot, in their order; what is missing is none. */
+  traceparents: string[];
 }
 
 function createBaseScheduleRule(): ScheduleRule {
@@ -215,7 +217,7 @@ export const ScheduleRule: MessageFns<ScheduleRule> = {
 };
 
 function createBaseScheduleTick(): ScheduleTick {
-  return { scheduleId: "", number: 0, decidedMs: 0, slots: [], nextSlotMs: 0, hasGap: false };
+  return { scheduleId: "", number: 0, decidedMs: 0, slots: [], nextSlotMs: 0, hasGap: false, traceparents: [] };
 }
 
 export const ScheduleTick: MessageFns<ScheduleTick> = {
@@ -241,6 +243,9 @@ export const ScheduleTick: MessageFns<ScheduleTick> = {
     }
     if (message.hasGap !== false) {
       writer.uint32(48).bool(message.hasGap);
+    }
+    for (const v of message.traceparents) {
+      writer.uint32(482).string(v!);
     }
     return writer;
   },
@@ -316,6 +321,14 @@ export const ScheduleTick: MessageFns<ScheduleTick> = {
             message.hasGap = reader.bool();
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.traceparents.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -339,6 +352,7 @@ export const ScheduleTick: MessageFns<ScheduleTick> = {
     message.slots = object.slots?.map((e) => e) || [];
     message.nextSlotMs = object.nextSlotMs ?? 0;
     message.hasGap = object.hasGap ?? false;
+    message.traceparents = object.traceparents?.map((e) => e) || [];
     return message;
   },
 };

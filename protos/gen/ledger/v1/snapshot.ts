@@ -236,6 +236,11 @@ export interface SnapshotSchedule {
   missedCount: number;
   refusedCount: number;
   gapCount: number;
+  /** Of its creation. */
+  traceparent: string;
+  /** Of the slots in pending. */
+  pendingTraces: string[];
+  triggeredCount: number;
 }
 
 export interface SnapshotAsked {
@@ -1764,6 +1769,9 @@ function createBaseSnapshotSchedule(): SnapshotSchedule {
     missedCount: 0,
     refusedCount: 0,
     gapCount: 0,
+    traceparent: "",
+    pendingTraces: [],
+    triggeredCount: 0,
   };
 }
 
@@ -1823,6 +1831,15 @@ export const SnapshotSchedule: MessageFns<SnapshotSchedule> = {
     }
     if (message.gapCount !== 0) {
       writer.uint32(136).uint64(message.gapCount);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(482).string(message.traceparent);
+    }
+    for (const v of message.pendingTraces) {
+      writer.uint32(490).string(v!);
+    }
+    if (message.triggeredCount !== 0) {
+      writer.uint32(496).uint64(message.triggeredCount);
     }
     return writer;
   },
@@ -1986,6 +2003,30 @@ export const SnapshotSchedule: MessageFns<SnapshotSchedule> = {
             message.gapCount = longToNumber(reader.uint64());
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 61: {
+            if (tag !== 490) {
+              break;
+            }
+
+            message.pendingTraces.push(reader.string());
+            continue;
+          }
+          case 62: {
+            if (tag !== 496) {
+              break;
+            }
+
+            message.triggeredCount = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2022,6 +2063,9 @@ export const SnapshotSchedule: MessageFns<SnapshotSchedule> = {
     message.missedCount = object.missedCount ?? 0;
     message.refusedCount = object.refusedCount ?? 0;
     message.gapCount = object.gapCount ?? 0;
+    message.traceparent = object.traceparent ?? "";
+    message.pendingTraces = object.pendingTraces?.map((e) => e) || [];
+    message.triggeredCount = object.triggeredCount ?? 0;
     return message;
   },
 };

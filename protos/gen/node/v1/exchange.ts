@@ -133,6 +133,8 @@ export interface ReadList {
   state: JobState;
   kind: string;
   queue: string;
+  scheduleId: string;
+  parentJobId: string;
 }
 
 export interface ReadCluster {
@@ -298,6 +300,8 @@ export interface Started {
   /** The schedule that made the job, and its slot; "" and 0: none. */
   scheduleId: string;
   slotMs: number;
+  /** When the schedule was triggered by hand, if the job is of no slot; else 0. */
+  triggeredMs: number;
   /** Of a parent: how its children ended, in the order they were given. */
   children: ChildEnd[];
 }
@@ -407,7 +411,7 @@ export interface ScheduleStands {
 /** What the job itself is refused for is a SubmitRefused. */
 export interface ScheduleRefused {
   reason: ScheduleRefused_Reason;
-  /** The id, or how many there may be. */
+  /** The id, how many there may be, or the job. */
   value: string;
 }
 
@@ -416,6 +420,8 @@ export const ScheduleRefused_Reason = {
   /** REASON_ID_TAKEN - Another schedule has the id. */
   REASON_ID_TAKEN: 1,
   REASON_TOO_MANY: 2,
+  /** REASON_BUSY - A job of the schedule has not ended. */
+  REASON_BUSY: 60,
 } as const;
 
 export type ScheduleRefused_Reason = typeof ScheduleRefused_Reason[keyof typeof ScheduleRefused_Reason];
@@ -424,6 +430,7 @@ export namespace ScheduleRefused_Reason {
   export type REASON_UNSPECIFIED = typeof ScheduleRefused_Reason.REASON_UNSPECIFIED;
   export type REASON_ID_TAKEN = typeof ScheduleRefused_Reason.REASON_ID_TAKEN;
   export type REASON_TOO_MANY = typeof ScheduleRefused_Reason.REASON_TOO_MANY;
+  export type REASON_BUSY = typeof ScheduleRefused_Reason.REASON_BUSY;
 }
 
 export interface ScheduleDeleted {
@@ -1306,7 +1313,7 @@ export const ReadJobs: MessageFns<ReadJobs> = {
 };
 
 function createBaseReadList(): ReadList {
-  return { pageSize: 0, beforeJobId: "", state: 0, kind: "", queue: "" };
+  return { pageSize: 0, beforeJobId: "", state: 0, kind: "", queue: "", scheduleId: "", parentJobId: "" };
 }
 
 export const ReadList: MessageFns<ReadList> = {
@@ -1325,6 +1332,12 @@ export const ReadList: MessageFns<ReadList> = {
     }
     if (message.queue !== "") {
       writer.uint32(42).string(message.queue);
+    }
+    if (message.scheduleId !== "") {
+      writer.uint32(482).string(message.scheduleId);
+    }
+    if (message.parentJobId !== "") {
+      writer.uint32(490).string(message.parentJobId);
     }
     return writer;
   },
@@ -1382,6 +1395,22 @@ export const ReadList: MessageFns<ReadList> = {
             message.queue = reader.string();
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 61: {
+            if (tag !== 490) {
+              break;
+            }
+
+            message.parentJobId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1404,6 +1433,8 @@ export const ReadList: MessageFns<ReadList> = {
     message.state = object.state ?? 0;
     message.kind = object.kind ?? "";
     message.queue = object.queue ?? "";
+    message.scheduleId = object.scheduleId ?? "";
+    message.parentJobId = object.parentJobId ?? "";
     return message;
   },
 };
@@ -2699,6 +2730,7 @@ function createBaseStarted(): Started {
     run: 0,
     scheduleId: "",
     slotMs: 0,
+    triggeredMs: 0,
     children: [],
   };
 }
@@ -2743,6 +2775,9 @@ export const Started: MessageFns<Started> = {
     }
     if (message.slotMs !== 0) {
       writer.uint32(288).uint64(message.slotMs);
+    }
+    if (message.triggeredMs !== 0) {
+      writer.uint32(480).uint64(message.triggeredMs);
     }
     for (const v of message.children) {
       ChildEnd.encode(v!, writer.uint32(242).fork()).join();
@@ -2867,6 +2902,14 @@ export const Started: MessageFns<Started> = {
             message.slotMs = longToNumber(reader.uint64());
             continue;
           }
+          case 60: {
+            if (tag !== 480) {
+              break;
+            }
+
+            message.triggeredMs = longToNumber(reader.uint64());
+            continue;
+          }
           case 30: {
             if (tag !== 242) {
               break;
@@ -2905,6 +2948,7 @@ export const Started: MessageFns<Started> = {
     message.run = object.run ?? 0;
     message.scheduleId = object.scheduleId ?? "";
     message.slotMs = object.slotMs ?? 0;
+    message.triggeredMs = object.triggeredMs ?? 0;
     message.children = object.children?.map((e) => ChildEnd.fromPartial(e)) || [];
     return message;
   },

@@ -93,6 +93,21 @@ export interface LedgerCounts {
   locksExpired: number;
   /** Finished jobs that are not kept any more (retention); the states count those that are. */
   forgotten: number;
+  /** Schedules that there are, and those of them that are paused. */
+  schedules: number;
+  schedulesPaused: number;
+  /**
+   * What became of their slots so far: those that got a job, that were skipped since an earlier job
+   * had not ended, that were missed, and whose job was refused.
+   */
+  slotsFired: number;
+  slotsSkipped: number;
+  slotsMissed: number;
+  slotsRefused: number;
+  /** Slots that wait for earlier jobs to end. */
+  slotsPending: number;
+  /** Jobs that were made by hand, beside the slots. */
+  schedulesTriggered: number;
 }
 
 export interface AddNodeRequest {
@@ -574,6 +589,14 @@ function createBaseLedgerCounts(): LedgerCounts {
     locksGranted: 0,
     locksExpired: 0,
     forgotten: 0,
+    schedules: 0,
+    schedulesPaused: 0,
+    slotsFired: 0,
+    slotsSkipped: 0,
+    slotsMissed: 0,
+    slotsRefused: 0,
+    slotsPending: 0,
+    schedulesTriggered: 0,
   };
 }
 
@@ -626,6 +649,30 @@ export const LedgerCounts: MessageFns<LedgerCounts> = {
     }
     if (message.forgotten !== 0) {
       writer.uint32(176).uint64(message.forgotten);
+    }
+    if (message.schedules !== 0) {
+      writer.uint32(480).uint64(message.schedules);
+    }
+    if (message.schedulesPaused !== 0) {
+      writer.uint32(488).uint64(message.schedulesPaused);
+    }
+    if (message.slotsFired !== 0) {
+      writer.uint32(496).uint64(message.slotsFired);
+    }
+    if (message.slotsSkipped !== 0) {
+      writer.uint32(504).uint64(message.slotsSkipped);
+    }
+    if (message.slotsMissed !== 0) {
+      writer.uint32(512).uint64(message.slotsMissed);
+    }
+    if (message.slotsRefused !== 0) {
+      writer.uint32(520).uint64(message.slotsRefused);
+    }
+    if (message.slotsPending !== 0) {
+      writer.uint32(528).uint64(message.slotsPending);
+    }
+    if (message.schedulesTriggered !== 0) {
+      writer.uint32(536).uint64(message.schedulesTriggered);
     }
     return writer;
   },
@@ -771,6 +818,70 @@ export const LedgerCounts: MessageFns<LedgerCounts> = {
             message.forgotten = longToNumber(reader.uint64());
             continue;
           }
+          case 60: {
+            if (tag !== 480) {
+              break;
+            }
+
+            message.schedules = longToNumber(reader.uint64());
+            continue;
+          }
+          case 61: {
+            if (tag !== 488) {
+              break;
+            }
+
+            message.schedulesPaused = longToNumber(reader.uint64());
+            continue;
+          }
+          case 62: {
+            if (tag !== 496) {
+              break;
+            }
+
+            message.slotsFired = longToNumber(reader.uint64());
+            continue;
+          }
+          case 63: {
+            if (tag !== 504) {
+              break;
+            }
+
+            message.slotsSkipped = longToNumber(reader.uint64());
+            continue;
+          }
+          case 64: {
+            if (tag !== 512) {
+              break;
+            }
+
+            message.slotsMissed = longToNumber(reader.uint64());
+            continue;
+          }
+          case 65: {
+            if (tag !== 520) {
+              break;
+            }
+
+            message.slotsRefused = longToNumber(reader.uint64());
+            continue;
+          }
+          case 66: {
+            if (tag !== 528) {
+              break;
+            }
+
+            message.slotsPending = longToNumber(reader.uint64());
+            continue;
+          }
+          case 67: {
+            if (tag !== 536) {
+              break;
+            }
+
+            message.schedulesTriggered = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -804,6 +915,14 @@ export const LedgerCounts: MessageFns<LedgerCounts> = {
     message.locksGranted = object.locksGranted ?? 0;
     message.locksExpired = object.locksExpired ?? 0;
     message.forgotten = object.forgotten ?? 0;
+    message.schedules = object.schedules ?? 0;
+    message.schedulesPaused = object.schedulesPaused ?? 0;
+    message.slotsFired = object.slotsFired ?? 0;
+    message.slotsSkipped = object.slotsSkipped ?? 0;
+    message.slotsMissed = object.slotsMissed ?? 0;
+    message.slotsRefused = object.slotsRefused ?? 0;
+    message.slotsPending = object.slotsPending ?? 0;
+    message.schedulesTriggered = object.schedulesTriggered ?? 0;
     return message;
   },
 };

@@ -308,7 +308,7 @@ export interface Job {
   earlierRuns: EndedRun[];
   /** All lines that handlers wrote. */
   logLineCount: number;
-  /** The schedule that made the job, if one did, and the slot that it is for. */
+  /** The schedule that made the job, if one did, and the slot that it is for; none if it was triggered. */
   scheduleId: string;
   slotTime:
     | Date

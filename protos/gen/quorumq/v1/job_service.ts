@@ -101,7 +101,10 @@ export interface WaitJobResponse {
 
 export interface WatchJobRequest {
   jobId: string;
-  /** Skip changes up to this change_index. 0 starts with the job as it is now. */
+  /**
+   * Skip changes up to this change_index. 0 starts with the job as it is now, and so does an index
+   * that the job has not reached: it is of another ledger.
+   */
   afterIndex: number;
 }
 
@@ -123,6 +126,10 @@ export interface ListJobsRequest {
   kind: string;
   /** Only jobs of this queue, exactly. */
   queue: string;
+  /** Only jobs that this schedule made, at its slots or when it was triggered; it may be gone. */
+  scheduleId: string;
+  /** Only the children of this job; it may be forgotten. */
+  parentJobId: string;
 }
 
 export interface ListJobsResponse {
@@ -241,6 +248,25 @@ export interface ResumeScheduleRequest {
 
 export interface ResumeScheduleResponse {
   schedule: Schedule | undefined;
+}
+
+export interface TriggerScheduleRequest {
+  scheduleId: string;
+  /**
+   * The job's: asking again with the same key gives the first job. Empty: the gateway fills one, so
+   * that its own retries are safe.
+   */
+  idempotencyKey: string;
+  allowOverlap: boolean;
+}
+
+export interface TriggerScheduleResponse {
+  /** The job has the schedule's id, and no slot_time. */
+  jobId: string;
+  logIndex: number;
+  traceId: string;
+  /** The key had been used for this schedule before; job_id is the first one's. */
+  deduplicated: boolean;
 }
 
 export interface Queue {
@@ -1349,7 +1375,7 @@ export const WatchJobResponse: MessageFns<WatchJobResponse> = {
 };
 
 function createBaseListJobsRequest(): ListJobsRequest {
-  return { pageSize: 0, pageToken: "", state: 0, kind: "", queue: "" };
+  return { pageSize: 0, pageToken: "", state: 0, kind: "", queue: "", scheduleId: "", parentJobId: "" };
 }
 
 export const ListJobsRequest: MessageFns<ListJobsRequest> = {
@@ -1368,6 +1394,12 @@ export const ListJobsRequest: MessageFns<ListJobsRequest> = {
     }
     if (message.queue !== "") {
       writer.uint32(42).string(message.queue);
+    }
+    if (message.scheduleId !== "") {
+      writer.uint32(482).string(message.scheduleId);
+    }
+    if (message.parentJobId !== "") {
+      writer.uint32(490).string(message.parentJobId);
     }
     return writer;
   },
@@ -1425,6 +1457,22 @@ export const ListJobsRequest: MessageFns<ListJobsRequest> = {
             message.queue = reader.string();
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 61: {
+            if (tag !== 490) {
+              break;
+            }
+
+            message.parentJobId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1447,6 +1495,8 @@ export const ListJobsRequest: MessageFns<ListJobsRequest> = {
     message.state = object.state ?? 0;
     message.kind = object.kind ?? "";
     message.queue = object.queue ?? "";
+    message.scheduleId = object.scheduleId ?? "";
+    message.parentJobId = object.parentJobId ?? "";
     return message;
   },
 };
@@ -2692,6 +2742,176 @@ export const ResumeScheduleResponse: MessageFns<ResumeScheduleResponse> = {
     message.schedule = (object.schedule !== undefined && object.schedule !== null)
       ? Schedule.fromPartial(object.schedule)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseTriggerScheduleRequest(): TriggerScheduleRequest {
+  return { scheduleId: "", idempotencyKey: "", allowOverlap: false };
+}
+
+export const TriggerScheduleRequest: MessageFns<TriggerScheduleRequest> = {
+  encode(message: TriggerScheduleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheduleId !== "") {
+      writer.uint32(10).string(message.scheduleId);
+    }
+    if (message.idempotencyKey !== "") {
+      writer.uint32(18).string(message.idempotencyKey);
+    }
+    if (message.allowOverlap !== false) {
+      writer.uint32(24).bool(message.allowOverlap);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TriggerScheduleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTriggerScheduleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheduleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.allowOverlap = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TriggerScheduleRequest>): TriggerScheduleRequest {
+    return TriggerScheduleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TriggerScheduleRequest>): TriggerScheduleRequest {
+    const message = createBaseTriggerScheduleRequest();
+    message.scheduleId = object.scheduleId ?? "";
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.allowOverlap = object.allowOverlap ?? false;
+    return message;
+  },
+};
+
+function createBaseTriggerScheduleResponse(): TriggerScheduleResponse {
+  return { jobId: "", logIndex: 0, traceId: "", deduplicated: false };
+}
+
+export const TriggerScheduleResponse: MessageFns<TriggerScheduleResponse> = {
+  encode(message: TriggerScheduleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.logIndex !== 0) {
+      writer.uint32(16).uint64(message.logIndex);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(26).string(message.traceId);
+    }
+    if (message.deduplicated !== false) {
+      writer.uint32(32).bool(message.deduplicated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TriggerScheduleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTriggerScheduleResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.logIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.deduplicated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TriggerScheduleResponse>): TriggerScheduleResponse {
+    return TriggerScheduleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TriggerScheduleResponse>): TriggerScheduleResponse {
+    const message = createBaseTriggerScheduleResponse();
+    message.jobId = object.jobId ?? "";
+    message.logIndex = object.logIndex ?? 0;
+    message.traceId = object.traceId ?? "";
+    message.deduplicated = object.deduplicated ?? false;
     return message;
   },
 };
@@ -4097,6 +4317,21 @@ export const JobServiceService = {
       Buffer.from(ResumeScheduleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ResumeScheduleResponse => ResumeScheduleResponse.decode(value),
   },
+  /**
+   * A job of the schedule now, beside its slots, also while it is paused. FAILED_PRECONDITION while
+   * another job of it has not ended, unless the schedule's overlap is ALLOW or allow_overlap is set.
+   */
+  triggerSchedule: {
+    path: "/quorumq.v1.JobService/TriggerSchedule" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TriggerScheduleRequest): Buffer =>
+      Buffer.from(TriggerScheduleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TriggerScheduleRequest => TriggerScheduleRequest.decode(value),
+    responseSerialize: (value: TriggerScheduleResponse): Buffer =>
+      Buffer.from(TriggerScheduleResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TriggerScheduleResponse => TriggerScheduleResponse.decode(value),
+  },
   /** Every queue that a kind was registered with or that was configured, by name. */
   listQueues: {
     path: "/quorumq.v1.JobService/ListQueues" as const,
@@ -4210,6 +4445,11 @@ export interface JobServiceServer extends UntypedServiceImplementation {
   /** The slots of the pause are nobody's, and are not made good afterwards. */
   pauseSchedule: handleUnaryCall<PauseScheduleRequest, PauseScheduleResponse>;
   resumeSchedule: handleUnaryCall<ResumeScheduleRequest, ResumeScheduleResponse>;
+  /**
+   * A job of the schedule now, beside its slots, also while it is paused. FAILED_PRECONDITION while
+   * another job of it has not ended, unless the schedule's overlap is ALLOW or allow_overlap is set.
+   */
+  triggerSchedule: handleUnaryCall<TriggerScheduleRequest, TriggerScheduleResponse>;
   /** Every queue that a kind was registered with or that was configured, by name. */
   listQueues: handleUnaryCall<ListQueuesRequest, ListQueuesResponse>;
   /** No job of the queue starts any more; those that run go on. The queue "*" is all of them. */

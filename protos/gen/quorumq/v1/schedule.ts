@@ -8,7 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { JobSpec } from "./job.ts";
+import { JobSpec, JobState } from "./job.ts";
 
 export const protobufPackage = "quorumq.v1";
 
@@ -113,6 +113,14 @@ export interface Schedule {
   pendingCount: number;
   /** Outages so long that some of their slots were passed over without being counted. */
   gapCount: number;
+  /** Jobs that TriggerSchedule made, beside the slots. */
+  triggeredCount: number;
+  /** Jobs of the schedule that have not ended. */
+  openCount: number;
+  /** Of last_job_id; absent if it was forgotten. */
+  lastJobState: JobState;
+  /** Not in lists: the next slots, as many as five, next_time first. */
+  upcomingTimes: Date[];
 }
 
 function createBaseSchedule(): Schedule {
@@ -139,6 +147,10 @@ function createBaseSchedule(): Schedule {
     refusedCount: 0,
     pendingCount: 0,
     gapCount: 0,
+    triggeredCount: 0,
+    openCount: 0,
+    lastJobState: 0,
+    upcomingTimes: [],
   };
 }
 
@@ -209,6 +221,18 @@ export const Schedule: MessageFns<Schedule> = {
     }
     if (message.gapCount !== 0) {
       writer.uint32(176).uint64(message.gapCount);
+    }
+    if (message.triggeredCount !== 0) {
+      writer.uint32(480).uint64(message.triggeredCount);
+    }
+    if (message.openCount !== 0) {
+      writer.uint32(488).uint32(message.openCount);
+    }
+    if (message.lastJobState !== 0) {
+      writer.uint32(496).int32(message.lastJobState);
+    }
+    for (const v of message.upcomingTimes) {
+      Timestamp.encode(toTimestamp(v!), writer.uint32(506).fork()).join();
     }
     return writer;
   },
@@ -402,6 +426,38 @@ export const Schedule: MessageFns<Schedule> = {
             message.gapCount = longToNumber(reader.uint64());
             continue;
           }
+          case 60: {
+            if (tag !== 480) {
+              break;
+            }
+
+            message.triggeredCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 61: {
+            if (tag !== 488) {
+              break;
+            }
+
+            message.openCount = reader.uint32();
+            continue;
+          }
+          case 62: {
+            if (tag !== 496) {
+              break;
+            }
+
+            message.lastJobState = reader.int32() as any;
+            continue;
+          }
+          case 63: {
+            if (tag !== 506) {
+              break;
+            }
+
+            message.upcomingTimes.push(fromTimestamp(Timestamp.decode(reader, reader.uint32())));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -445,6 +501,10 @@ export const Schedule: MessageFns<Schedule> = {
     message.refusedCount = object.refusedCount ?? 0;
     message.pendingCount = object.pendingCount ?? 0;
     message.gapCount = object.gapCount ?? 0;
+    message.triggeredCount = object.triggeredCount ?? 0;
+    message.openCount = object.openCount ?? 0;
+    message.lastJobState = object.lastJobState ?? 0;
+    message.upcomingTimes = object.upcomingTimes?.map((e) => e) || [];
     return message;
   },
 };

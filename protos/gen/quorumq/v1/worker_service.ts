@@ -166,7 +166,7 @@ export interface AttemptStart {
   children: ChildEnd[];
   /** Which run of the job this belongs to, from 1: it rises when the job is retried. */
   run: number;
-  /** The schedule that made the job, if one did, and the slot that it is for. */
+  /** The schedule that made the job, if one did, and the slot that it is for; none if it was triggered. */
   scheduleId: string;
   slotTime: Date | undefined;
 }

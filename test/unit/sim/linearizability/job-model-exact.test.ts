@@ -11,7 +11,7 @@ import type { Command, CommandBody } from "../../../../ledger/command.ts";
 import { apply, createLedger, getJob, type Ledger } from "../../../../ledger/ledger.ts";
 import type { Result } from "../../../../ledger/result.ts";
 import type {
-  JobCall,
+  AskedCall,
   JobOutcome,
   JobState,
   Report,
@@ -56,14 +56,14 @@ class Course {
   #index = 0;
   #nowMs = START_MS;
 
-  constructor(setup: Setup, calls: readonly JobCall[], gaps: readonly Gap[]) {
+  constructor(setup: Setup, calls: readonly AskedCall[], gaps: readonly Gap[]) {
     this.#setup = setup;
     this.gaps = gaps;
     this.#commit({ kind: "register-kinds", kinds: [kindOf()] });
     this.#commit({ kind: "submit-jobs", jobs: [specOf({ lockKeys: ["k"] })] });
     this.outcomes = gaps.map((gap, position) => {
       this.#pass(gap);
-      return this.#answer(calls[position] as JobCall);
+      return this.#answer(calls[position] as AskedCall);
     });
   }
 
@@ -103,7 +103,7 @@ class Course {
     this.#commit({ kind: "tick" });
   }
 
-  #answer(call: JobCall): JobOutcome {
+  #answer(call: AskedCall): JobOutcome {
     if (call.kind === "get") {
       // A read is no entry, but the indexes of all courses have to be the same.
       this.#commit({ kind: "unknown" });
@@ -123,7 +123,7 @@ class Course {
   }
 }
 
-function bodyOf(call: Exclude<JobCall, { kind: "get" }>, setup: Setup): CommandBody {
+function bodyOf(call: Exclude<AskedCall, { kind: "get" }>, setup: Setup): CommandBody {
   switch (call.kind) {
     case "submit": {
       const spec = specOf({
@@ -169,7 +169,7 @@ function finishOf(
 }
 
 /** The first call submits the job, mostly; the rest act on it. */
-function callOf(draw: Draw, setup: Setup, position: number): JobCall {
+function callOf(draw: Draw, setup: Setup, position: number): AskedCall {
   const jobId = `j-${JOB_INDEX}`;
   const isDelayed = setup.runAtMs > 0;
   const { maxAttempts } = setup;
@@ -195,7 +195,7 @@ function callOf(draw: Draw, setup: Setup, position: number): JobCall {
     case 7:
       return { kind: "renew", jobId, token };
     case 8:
-      return draw.from<JobCall>([
+      return draw.from<AskedCall>([
         { kind: "cancel", jobId },
         { kind: "get", jobId },
         { kind: "retry", jobId, requestId: draw.from(["r1", "r2"]) },
@@ -207,7 +207,7 @@ function callOf(draw: Draw, setup: Setup, position: number): JobCall {
 }
 
 /** Answers to be asked about: all that occur anywhere, and many that may not. */
-function candidates(call: JobCall, seen: readonly JobOutcome[], tokens: readonly number[]) {
+function candidates(call: AskedCall, seen: readonly JobOutcome[], tokens: readonly number[]) {
   const outcomes: JobOutcome[] = [...seen, { kind: "job-not-found" }];
   for (const outcome of seen) {
     if (outcome.kind !== "job") continue;
@@ -251,7 +251,7 @@ function candidates(call: JobCall, seen: readonly JobOutcome[], tokens: readonly
  * What only one who knows more than the model can tell: that all jobs here have a backoff, and that
  * a token above all others is not the index of the entry that was written just now.
  */
-function isBeyondModel(call: JobCall, outcome: JobOutcome, past: readonly JobOutcome[]): boolean {
+function isBeyondModel(call: AskedCall, outcome: JobOutcome, past: readonly JobOutcome[]): boolean {
   if (call.kind === "finish" && call.report !== "handed-back") {
     return outcome.kind === "finished" && outcome.state === "queued";
   }
@@ -269,7 +269,7 @@ describe("the model of a job", () => {
         maxAttempts: 1 + draw.below(3),
         runAtMs: draw.oneIn(4) ? START_MS + BACKOFF_MS / 2 : 0,
       };
-      const calls: JobCall[] = [];
+      const calls: AskedCall[] = [];
       let courses = [new Course(setup, [], [])];
       for (let position = 0; position < OPERATIONS; position++) {
         const call = callOf(draw, setup, position);
@@ -315,12 +315,12 @@ describe("the model of a job", () => {
 });
 
 function statesAfter(
-  calls: readonly JobCall[],
+  calls: readonly AskedCall[],
   outcomes: readonly JobOutcome[],
 ): readonly JobKnowledge[] {
   let states: readonly JobKnowledge[] = [jobModel.initial()];
   for (const [position, outcome] of outcomes.entries()) {
-    const call = calls[position] as JobCall;
+    const call = calls[position] as AskedCall;
     states = states.flatMap((state) => jobModel.step(state, call, outcome));
   }
   return states;

@@ -5,7 +5,7 @@ import { checkParts } from "../../../sim/linearizability/check-parts.ts";
 import { check } from "../../../sim/linearizability/checker.ts";
 import { withRepeats } from "../../../sim/linearizability/history.ts";
 import type { JobHistory, JobView } from "../../../sim/linearizability/job-call.ts";
-import { jobModel } from "../../../sim/linearizability/job-model.ts";
+import { jobModel, limitedJobModel } from "../../../sim/linearizability/job-model.ts";
 import { partitionJobs } from "../../../sim/linearizability/job-parts.ts";
 import { partsText } from "../../../sim/linearizability/text.ts";
 import {
@@ -33,6 +33,15 @@ const succeeded = (at: number, token: number, body = "a") =>
   operation(at, finishCall(token, "succeeded", body), { kind: "finished", state: "succeeded" });
 const fenced = (at: number, token: number, currentToken: number) =>
   operation(at, finishCall(token, "succeeded"), { kind: "fenced", currentToken, state: "running" });
+const cancelled = (at: number) => acked(at, "cancel", { kind: "cancelled" });
+const missing = (at: number) => acked(at, "get", { kind: "job-not-found" });
+const forgotten = (at: number) =>
+  operation(at, { kind: "forget", jobId: JOB_ID }, { kind: "witnessed" });
+const freed = (at: number) =>
+  operation(at, { kind: "free-key", key: "order-1" }, { kind: "witnessed" });
+const refused = (at: number, startId: string, reason: "limited" | "locked" | "held") =>
+  operation(at, { kind: "start", jobId: JOB_ID, startId }, { kind: "start-refused", reason });
+const gone = [submitted(0), cancelled(10), forgotten(20)];
 const begun = [submitted(0), started(10, 5, 1, "s1")];
 
 function verdictOn(history: JobHistory): string {
@@ -117,6 +126,21 @@ describe("a violation", () => {
     ],
     ["an attempt without a start", [submitted(0), read(10, RUNNING)]],
     ["a job without a submission", [read(10, viewOf({}))]],
+    ["a job that is forgotten before its end", [submitted(0), forgotten(10)]],
+    ["a job that is forgotten twice", [...gone, forgotten(30)]],
+    ["a forgotten job that is there", [...gone, cancelled(30)]],
+    [
+      "a job that is gone before it is forgotten",
+      [...gone.slice(0, 2), missing(15), forgotten(20)],
+    ],
+    ["a key that is free before its job is forgotten", [...gone.slice(0, 2), freed(15)]],
+    ["a new job under a key that is not free", [...gone, submitted(30, false, "j-9")]],
+    ["a repeat under a key that is free", [...gone, freed(30), submitted(40, true)]],
+    ["an id given again when its key was free", [...gone, freed(30), submitted(40)]],
+    [
+      "a start that is held back where there are no limits",
+      [submitted(0), refused(10, "s1", "limited")],
+    ],
   ])("is %s", (_what, history) => {
     expect(verdictOn(history)).toBe("violated");
   });
@@ -180,6 +204,15 @@ describe("no violation", () => {
       "a report whose answer was lost, and which was heard",
       [...begun, lost(20, finishCall(5, "succeeded")), read(30, RUNNING), read(40, DONE)],
     ],
+    ["a repeat of what is forgotten", [...gone, missing(25), submitted(30, true)]],
+    [
+      "a new job under a key that is free, and the old one's id",
+      [...gone, freed(30), submitted(40, false, "j-9"), missing(50)],
+    ],
+    [
+      "a new job that nobody was told of, and the old one's id",
+      [...gone, freed(30), lost(40, SUBMIT), missing(50), submitted(60, true, "j-9")],
+    ],
     [
       "a lock that another job holds",
       [
@@ -220,6 +253,33 @@ describe("no violation", () => {
   });
 });
 
+describe("with limits", () => {
+  const verdictOf = (...history: JobHistory): string => check(limitedJobModel, history).kind;
+
+  test("a start may be refused at any time, and starts nothing later", () => {
+    const limited = [submitted(0), refused(10, "s1", "limited")];
+    expect(verdictOf(...limited, started(20, 5, 1, "s2"))).toBe("linearizable");
+    expect(verdictOf(...limited, started(20, 5, 1, "s1"))).toBe("violated");
+    for (const reason of ["limited", "locked", "held"] as const) {
+      expect(verdictOf(...limited, refused(20, "s1", reason))).toBe("linearizable");
+    }
+  });
+
+  test("what has ended is held back by nothing", () => {
+    expect(verdictOf(...begun, succeeded(20, 5), refused(30, "s2", "limited"))).toBe("violated");
+    expect(verdictOf(submitted(0), cancelled(10), refused(20, "s1", "limited"))).toBe("violated");
+  });
+
+  test("a repeat has its answer, however many wait", () => {
+    const full = operation(10, SUBMIT, { kind: "submit-refused", reason: "backlog-full" });
+    expect(verdictOf(full)).toBe("linearizable");
+    expect(verdictOf(submitted(0), full)).toBe("violated");
+    expect(verdictOf(...gone, freed(30), { ...full, calledAt: 40, returnedAt: 41 })).toBe(
+      "linearizable",
+    );
+  });
+});
+
 describe("a history of several jobs", () => {
   const other = { ...SUBMIT, key: "order-2" };
 
@@ -252,6 +312,16 @@ describe("a history of several jobs", () => {
     expect(checkParts(jobModel, partitionJobs([lost(0, other), found])).kind).toBe("linearizable");
     expect(checkParts(jobModel, partitionJobs([submitted(0), found])).kind).toBe("violated");
     expect(checkParts(jobModel, partitionJobs([found, lost(40, other)])).kind).toBe("violated");
+  });
+
+  test("may have a job that came of a free key without anybody's being told", () => {
+    const found = acked(50, "get", { kind: "job", view: viewOf({}) }, "j-9");
+    const history = [...gone, freed(30), lost(40, SUBMIT), found];
+    expect(checkParts(jobModel, partitionJobs(history)).kind).toBe("violated");
+    const keys = [[JOB_ID, SUBMIT.key] as const, ["j-9", SUBMIT.key] as const];
+    expect(checkParts(jobModel, partitionJobs(history, keys)).kind).toBe("linearizable");
+    const early = history.filter(({ call }) => call.kind !== "free-key");
+    expect(checkParts(jobModel, partitionJobs(early, keys)).kind).toBe("violated");
   });
 
   test("is undecided when the budget runs out, and violated all the same if a part is", () => {

@@ -7,8 +7,8 @@ import type { CommandBody, JobSpec } from "../../../../ledger/command.ts";
 import { apply, createLedger, getJob, type Ledger } from "../../../../ledger/ledger.ts";
 import type { Result } from "../../../../ledger/result.ts";
 import type {
+  AskedCall,
   AttemptOutcome,
-  JobCall,
   JobOperation,
   JobOutcome,
   JobState,
@@ -78,7 +78,7 @@ export class JobRun {
     if (draw.below(3) > 0) this.#commit({ kind: "tick" });
   }
 
-  call(): JobCall {
+  call(): AskedCall {
     const draw = this.#draw;
     const jobId = this.#jobId;
     const token = draw.oneIn(4) ? this.#index : this.#recentToken();
@@ -108,7 +108,7 @@ export class JobRun {
     }
   }
 
-  answer(call: JobCall): JobOutcome {
+  answer(call: AskedCall): JobOutcome {
     if (call.kind === "get") return readOf(getJob(this.ledger, call.jobId));
     const result = this.#commit(this.#bodyOf(call));
     if (result.kind === "started") this.#tokens.push(result.token);
@@ -127,14 +127,14 @@ export class JobRun {
     return this.#tokens[this.#tokens.length - 1 - this.#draw.below(2)] ?? this.#tokens.at(-1) ?? 1;
   }
 
-  #submission(): JobCall {
+  #submission(): AskedCall {
     const spec = this.#draw.oneIn(10) ? "other" : "this";
     const isDelayed = this.#plan.spec.runAtMs > 0;
     const { maxAttempts } = this.#plan;
     return { kind: "submit", key: this.#plan.spec.idempotencyKey, spec, maxAttempts, isDelayed };
   }
 
-  #bodyOf(call: Exclude<JobCall, { kind: "get" }>): CommandBody {
+  #bodyOf(call: Exclude<AskedCall, { kind: "get" }>): CommandBody {
     switch (call.kind) {
       case "submit": {
         const { spec } = this.#plan;

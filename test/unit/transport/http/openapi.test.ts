@@ -12,6 +12,7 @@ interface Parameter {
 interface Operation {
   readonly operationId: string;
   readonly description?: string;
+  readonly summary?: string;
   readonly parameters: readonly Parameter[];
   readonly responses: Readonly<Record<string, object>>;
 }
@@ -58,8 +59,14 @@ describe("an operation", () => {
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
     for (const { operation } of operations) {
-      expect(Object.keys(operation.responses)).toEqual(["200", "default"]);
+      expect(Object.keys(operation.responses)).toEqual(["200", "4XX", "default"]);
     }
+  });
+
+  test("has a line for lists, such as a validator asks for; nothing asks for credentials", () => {
+    expect(paths["/v1/jobs:batchSubmit"]?.["post"]?.summary).toBe("Batch submit jobs");
+    expect(operations.filter(({ operation }) => !operation.summary)).toEqual([]);
+    expect(document).toMatchObject({ security: [], servers: [{ url: "/" }] });
   });
 
   test("declares exactly the parts of its path, all of them required", () => {

@@ -13,7 +13,7 @@ import {
 } from "../../../transport/limit.ts";
 import { PipelineError } from "../../../transport/pipeline-error.ts";
 import { pageToken, parsePageToken } from "../../../workers/gateway/page-token.ts";
-import { checkSpec } from "../../../workers/gateway/validate.ts";
+import { checkSpec } from "../../../workers/gateway/validate-spec.ts";
 import { Violations } from "../../../workers/gateway/violations.ts";
 import { jobSpec } from "../../support/job-spec.ts";
 
@@ -137,7 +137,7 @@ describe("what passes", () => {
 });
 
 describe("a page token", () => {
-  const filter = { state: 4, kind: "greet", queue: "" };
+  const filter = { state: 4, kind: "greet", queue: "", scheduleId: "", parentJobId: "" };
 
   test.each(["j-5", "j-12-3"])("gives back the place it was made for: %s", (jobId) => {
     const token = pageToken(filter, jobId);
@@ -148,9 +148,16 @@ describe("a page token", () => {
   test.each([
     ["another state", { ...filter, state: 5 }],
     ["another kind", { ...filter, kind: "echo" }],
-    ["a kind in place of a queue", { state: 4, kind: "", queue: "greet" }],
+    ["a kind in place of a queue", { ...filter, kind: "", queue: "greet" }],
+    ["a schedule", { ...filter, scheduleId: "nightly" }],
+    ["a parent", { ...filter, parentJobId: "j-4-1" }],
   ])("is refused with %s", (_what, other) => {
     expect(parsePageToken(other, pageToken(filter, "j-5"))).toBeNull();
+  });
+
+  test("of a version without schedules and parents in the filter is still one", () => {
+    const token = "MS5BLVBYbFY2TnNJdS5qLTU";
+    expect(pageToken(filter, "j-5")).toBe(token);
   });
 
   test.each(["x", "j-5", "AAAA", "=", long(10_000), pageToken(filter, "j-x")])(
