@@ -7,7 +7,7 @@ import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
 import { createLogger } from "../transport/telemetry/logger.ts";
 import { createConsole } from "../workers/console.ts";
 import type { ExitCode } from "./exit-code.ts";
-import { requireListenable } from "./listen-check.ts";
+import { type ListenPlace, listening, requireListenable } from "./listen-check.ts";
 import { serve } from "./process-life.ts";
 import type { Config } from "./settings.ts";
 
@@ -21,8 +21,9 @@ export function runConsole(config: Config): Promise<ExitCode> {
     graceMs: config.shutdownGraceMs,
     healthFile: config.healthFile,
     start: async () => {
-      const { consoleHost, consolePort } = config;
-      await requireListenable(consoleHost, consolePort, ["consolePort", "consoleHost"]);
+      const { consoleHost: host, consolePort: port } = config;
+      const place: ListenPlace = { host, port, settings: ["consolePort", "consoleHost"] };
+      await requireListenable(place);
       const quorum = await openQuorum({
         url: amqpUrl,
         cluster,
@@ -31,12 +32,7 @@ export function runConsole(config: Config): Promise<ExitCode> {
         logger,
         follow: { hasLocks: true },
       });
-      const console = await createConsole({
-        quorum,
-        host: consoleHost,
-        port: consolePort,
-        logger,
-      });
+      const console = await listening(place, () => createConsole({ quorum, host, port, logger }));
       return {
         ports: { http: console.port },
         failed: new Promise(() => undefined),

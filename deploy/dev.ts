@@ -9,7 +9,7 @@
 import { join, resolve } from "node:path";
 import { startTelemetry } from "../transport/telemetry/sdk.ts";
 import { ExitCode, UsageError } from "./exit-code.ts";
-import { type Backing, portNear, prepareBacking } from "./local/backing.ts";
+import { type Backing, prepareBacking } from "./local/backing.ts";
 import { bannerOf } from "./local/banner.ts";
 import { type Greeting, greet } from "./local/greeting.ts";
 import {
@@ -22,6 +22,7 @@ import {
 } from "./local/layout.ts";
 import { ownProcess } from "./local/own-process.ts";
 import { readLiveStack, removeStack, writeStack } from "./local/stack-file.ts";
+import { onFreePorts, StackPort } from "./local/stack-port.ts";
 import { type Role, type Service, Supervisor } from "./local/supervisor.ts";
 import { packageRoot } from "./package-root.ts";
 import type { Config, SettingName } from "./settings.ts";
@@ -56,9 +57,8 @@ interface Dev {
   readonly kinds: ReadonlySet<string>;
   readonly nodeIds: readonly string[];
   readonly backing: Backing;
-  readonly grpcPort: number;
-  readonly consolePort: number;
-  readonly moved: readonly string[];
+  readonly grpc: StackPort;
+  readonly console: StackPort;
   readonly supervisor: Supervisor;
   readonly shutdown: Shutdown;
 }
@@ -105,9 +105,8 @@ async function prepare(
     redisUrl: given.has("redisUrl") ? config.redisUrl : null,
     report: say,
   });
-  const moved = [...backing.moved];
-  const grpcPort = await portNear("gRPC", config.grpcPort, moved);
-  const consolePort = await portNear("console", config.consolePort, moved);
+  const grpc = await StackPort.near("gRPC", config.grpcPort);
+  const console = await StackPort.near("console", config.consolePort);
   const supervisor = new Supervisor({
     backoffMs: { first: 200, max: 5_000 },
     steadyMs: 10_000,
@@ -122,9 +121,8 @@ async function prepare(
   const dev: Dev = {
     ...wanted,
     backing,
-    grpcPort,
-    consolePort,
-    moved,
+    grpc,
+    console,
     supervisor,
     shutdown,
   };
@@ -143,7 +141,7 @@ async function bringUp(dev: Dev): Promise<void> {
   say("starting nodes, gateway, console and workers …");
   await Promise.all(ownServices(dev).map((service) => supervisor.keep(service)));
   const greeting = await greet({
-    address: `127.0.0.1:${dev.grpcPort}`,
+    address: `127.0.0.1:${dev.grpc.port}`,
     name: "world",
     timeoutMs: GREETING_TIMEOUT_MS,
     signal: stopping.signal,
@@ -152,7 +150,7 @@ async function bringUp(dev: Dev): Promise<void> {
 }
 
 function ownServices(dev: Dev): Service[] {
-  const { config, layout, files, kinds, nodeIds, backing, grpcPort, consolePort } = dev;
+  const { config, layout, files, kinds, nodeIds, backing } = dev;
   const cluster = clusterName(layout);
   const env = {
     ...withoutSettings(process.env),
@@ -175,11 +173,11 @@ function ownServices(dev: Dev): Service[] {
   // The same entry in the sources and in the build.
   const extension = import.meta.filename.endsWith(".ts") ? ".ts" : ".js";
   const cli = join(import.meta.dirname, `cli${extension}`);
-  const own = (role: Role, id: string, words: readonly string[]): Service =>
+  const own = (role: Role, id: string, words: () => readonly string[]): Service =>
     ownProcess({
       role,
       id,
-      args: [cli, ...words],
+      args: () => [cli, ...words()],
       env: { ...env, ...testVariables(process.env, id) },
       cwd: packageRoot(),
       logPath: layout.logPath(id),
@@ -193,33 +191,42 @@ function ownServices(dev: Dev): Service[] {
   const members = ["--members", nodeIds.join(",")];
   return [
     ...nodeIds.map((id) =>
-      own("node", id, ["node", "--node-id", id, ...members, "--data-dir", layout.nodeDir(id)]),
+      own("node", id, () => [
+        ...["node", "--node-id", id, ...members, "--data-dir", layout.nodeDir(id)],
+      ]),
     ),
-    own("gateway", "gateway", ["gateway", "--grpc-port", String(grpcPort)]),
-    own("console", "console", ["console", "--console-port", String(consolePort)]),
-    ...WORKER_IDS.map((id) => own("worker", id, ["worker", "--worker-id", id, ...jobs])),
+    onFreePorts(
+      [dev.grpc],
+      own("gateway", "gateway", () => ["gateway", "--grpc-port", String(dev.grpc.port)]),
+    ),
+    onFreePorts(
+      [dev.console],
+      own("console", "console", () => ["console", "--console-port", String(dev.console.port)]),
+    ),
+    ...WORKER_IDS.map((id) => own("worker", id, () => ["worker", "--worker-id", id, ...jobs])),
   ];
 }
 
 function banner(dev: Dev, greeting: Greeting): string {
-  const { backing, grpcPort, consolePort, layout, moved, nodeIds } = dev;
+  const { backing, grpc, console, layout, nodeIds } = dev;
+  const moved = [...backing.ports, grpc, console].map((port) => port.moved);
   return bannerOf({
     version: VERSION,
     cluster: clusterName(layout),
     nodeCount: nodeIds.length,
-    grpc: `127.0.0.1:${grpcPort}`,
-    consoleUrl: `http://127.0.0.1:${consolePort}`,
+    grpc: `127.0.0.1:${grpc.port}`,
+    consoleUrl: `http://127.0.0.1:${console.port}`,
     amqpUrl: backing.amqpUrl,
     rabbitmqUiUrl: backing.rabbitmqUiUrl,
     redisUrl: backing.redisUrl,
     root: layout.root,
-    moved,
+    moved: moved.filter((line) => line !== null),
     greeting,
   });
 }
 
 function writeStackFile(dev: Dev): void {
-  const { layout, supervisor, backing, grpcPort, consolePort } = dev;
+  const { layout, supervisor, backing, grpc, console } = dev;
   writeStack(layout.stackFile, {
     pid: process.pid,
     cluster: clusterName(layout),
@@ -231,8 +238,8 @@ function writeStackFile(dev: Dev): void {
       log: service.logPath,
     })),
     endpoints: {
-      grpc: `127.0.0.1:${grpcPort}`,
-      console: `http://127.0.0.1:${consolePort}`,
+      grpc: `127.0.0.1:${grpc.port}`,
+      console: `http://127.0.0.1:${console.port}`,
       amqp: backing.amqpUrl,
       ...(backing.rabbitmqUiUrl === null ? {} : { rabbitmqUi: backing.rabbitmqUiUrl }),
       redis: backing.redisUrl,

@@ -7,7 +7,7 @@ import { openQuorum } from "../transport/amqp/amqp-quorum.ts";
 import { createLogger } from "../transport/telemetry/logger.ts";
 import { createGateway } from "../workers/gateway.ts";
 import type { ExitCode } from "./exit-code.ts";
-import { requireListenable } from "./listen-check.ts";
+import { type ListenPlace, listening, requireListenable } from "./listen-check.ts";
 import { serve } from "./process-life.ts";
 import type { Config } from "./settings.ts";
 
@@ -21,7 +21,9 @@ export function runGateway(config: Config): Promise<ExitCode> {
     graceMs: config.shutdownGraceMs,
     healthFile: config.healthFile,
     start: async () => {
-      await requireListenable(config.grpcHost, config.grpcPort, ["grpcPort", "grpcHost"]);
+      const { grpcHost: host, grpcPort: port } = config;
+      const place: ListenPlace = { host, port, settings: ["grpcPort", "grpcHost"] };
+      await requireListenable(place);
       const quorum = await openQuorum({
         url: amqpUrl,
         cluster,
@@ -30,13 +32,9 @@ export function runGateway(config: Config): Promise<ExitCode> {
         logger,
         follow: { hasLocks: true },
       });
-      const gateway = await createGateway({
-        quorum,
-        host: config.grpcHost,
-        port: config.grpcPort,
-        logger,
-        redis: { url: redisUrl, cluster },
-      });
+      const gateway = await listening(place, () =>
+        createGateway({ quorum, host, port, logger, redis: { url: redisUrl, cluster } }),
+      );
       return {
         ports: { grpc: gateway.port },
         failed: new Promise(() => undefined),

@@ -2,7 +2,7 @@
 //
 // Guarantees: what a user can cause is told with the place and the setting: a port that is taken,
 // one that needs rights, an address of another machine. Nothing is left listening.
-// Does not own: the moment between this and the server's own start, which fails by itself.
+// A server that comes too late, because the place was taken meanwhile, fails with the same words.
 
 import { createServer } from "node:net";
 import { UsageError } from "./exit-code.ts";
@@ -15,15 +15,29 @@ const WHY: Readonly<Record<string, string>> = {
   ENOTFOUND: "is no name that resolves",
 };
 
-export async function requireListenable(
-  host: string,
-  port: number,
-  settings: readonly SettingName[],
-): Promise<void> {
+export interface ListenPlace {
+  readonly host: string;
+  readonly port: number;
+  /** Those that the place comes from. */
+  readonly settings: readonly SettingName[];
+}
+
+export async function requireListenable(place: ListenPlace): Promise<void> {
+  const { host, port, settings } = place;
   const code = await failureOf(host, port);
   if (code === null) return;
   const names = settings.map((name) => `${flagOf(name)} or ${environmentOf(name)}`).join(", ");
   throw new UsageError(`${host}:${port} ${WHY[code] ?? `cannot be used: ${code}`} (${names})`);
+}
+
+/** What `listen` gives; if it fails and the place is the reason, told so. */
+export async function listening<T>(place: ListenPlace, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen();
+  } catch (error) {
+    await requireListenable(place);
+    throw error;
+  }
 }
 
 /** null: one can listen there. */

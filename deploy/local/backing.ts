@@ -6,7 +6,7 @@
 
 import { UsageError } from "../exit-code.ts";
 import type { Layout } from "./layout.ts";
-import { nextFreePort, privatePort } from "./ports.ts";
+import { privatePort } from "./ports.ts";
 import { addressOf, answersAmqp, answersRedis } from "./probe.ts";
 import { installMissing, ProgramMissingError, type ProgramName } from "./programs.ts";
 import {
@@ -16,6 +16,7 @@ import {
   rabbitmqUrl,
 } from "./rabbitmq.ts";
 import { launchRedis } from "./redis.ts";
+import { onFreePorts, StackPort } from "./stack-port.ts";
 import type { Service } from "./supervisor.ts";
 
 const AMQP_PORT = 5672;
@@ -24,6 +25,7 @@ const REDIS_PORT = 6379;
 const RABBITMQ_GRACE_MS = 15_000;
 const REDIS_GRACE_MS = 3_000;
 
+/** The URLs are final once the services run. */
 export interface Backing {
   readonly amqpUrl: string;
   readonly redisUrl: string;
@@ -31,8 +33,8 @@ export interface Backing {
   readonly rabbitmqUiUrl: string | null;
   /** What must be kept running. */
   readonly services: readonly Service[];
-  /** "Redis 6380 (6379 is taken)" */
-  readonly moved: readonly string[];
+  /** Those that the services listen on. */
+  readonly ports: readonly StackPort[];
 }
 
 export interface BackingOptions {
@@ -46,57 +48,73 @@ export interface BackingOptions {
 export async function prepareBacking(options: BackingOptions): Promise<Backing> {
   await requireAnswers(options);
   await requirePrograms(options);
-  const moved: string[] = [];
-  const services: Service[] = [];
-  let { amqpUrl, redisUrl } = options;
-  let rabbitmqUiUrl: string | null = null;
-  if (amqpUrl === null) {
-    const ports: RabbitmqPorts = {
-      amqp: await portNear("RabbitMQ", AMQP_PORT, moved),
-      management: await portNear("RabbitMQ's pages", MANAGEMENT_PORT, moved),
-      distribution: await privatePort(),
-      epmd: await privatePort(),
-    };
-    amqpUrl = rabbitmqUrl(ports);
-    rabbitmqUiUrl = rabbitmqManagementUrl(ports);
-    services.push(rabbitmqService(options.layout, ports));
-  }
-  if (redisUrl === null) {
-    const port = await portNear("Redis", REDIS_PORT, moved);
-    redisUrl = `redis://127.0.0.1:${port}`;
-    services.push(redisService(options.layout, port));
-  }
-  return { amqpUrl, redisUrl, rabbitmqUiUrl, services, moved };
-}
-
-/** The port itself, or the next free one, which is noted. */
-export async function portNear(what: string, wanted: number, moved: string[]): Promise<number> {
-  const port = await nextFreePort(wanted);
-  if (port !== wanted) moved.push(`${what} ${port} (${wanted} is taken)`);
-  return port;
-}
-
-function rabbitmqService(layout: Layout, ports: RabbitmqPorts): Service {
-  const logPath = layout.logPath("rabbitmq");
+  const rabbitmq = options.amqpUrl === null ? await privateRabbitmq(options.layout) : null;
+  const redis = options.redisUrl === null ? await privateRedis(options.layout) : null;
+  const parts = [rabbitmq, redis].filter((part) => part !== null);
   return {
+    get amqpUrl() {
+      return options.amqpUrl ?? rabbitmq?.url() ?? "";
+    },
+    get redisUrl() {
+      return options.redisUrl ?? redis?.url() ?? "";
+    },
+    get rabbitmqUiUrl() {
+      return rabbitmq?.uiUrl() ?? null;
+    },
+    services: parts.map(({ service }) => service),
+    ports: parts.flatMap(({ ports }) => ports),
+  };
+}
+
+interface PrivatePart {
+  readonly ports: readonly StackPort[];
+  readonly service: Service;
+  readonly url: () => string;
+}
+
+async function privateRabbitmq(
+  layout: Layout,
+): Promise<PrivatePart & { readonly uiUrl: () => string }> {
+  const amqp = await StackPort.near("RabbitMQ", AMQP_PORT);
+  const management = await StackPort.near("RabbitMQ's pages", MANAGEMENT_PORT);
+  const internal = { distribution: await privatePort(), epmd: await privatePort() };
+  const ports = (): RabbitmqPorts => ({
+    amqp: amqp.port,
+    management: management.port,
+    ...internal,
+  });
+  const logPath = layout.logPath("rabbitmq");
+  const service: Service = {
     role: "rabbitmq",
     id: "rabbitmq",
     logPath,
     graceMs: RABBITMQ_GRACE_MS,
-    ports: () => ({ amqp: ports.amqp, management: ports.management, epmd: ports.epmd }),
-    start: () => launchRabbitmq({ dir: layout.rabbitmqDir, ports, logPath }),
+    ports: () => ({ amqp: amqp.port, management: management.port, epmd: internal.epmd }),
+    start: () => launchRabbitmq({ dir: layout.rabbitmqDir, ports: ports(), logPath }),
+  };
+  return {
+    ports: [amqp, management],
+    service: onFreePorts([amqp, management], service),
+    url: () => rabbitmqUrl(ports()),
+    uiUrl: () => rabbitmqManagementUrl(ports()),
   };
 }
 
-function redisService(layout: Layout, port: number): Service {
+async function privateRedis(layout: Layout): Promise<PrivatePart> {
+  const redis = await StackPort.near("Redis", REDIS_PORT);
   const logPath = layout.logPath("redis");
-  return {
+  const service: Service = {
     role: "redis",
     id: "redis",
     logPath,
     graceMs: REDIS_GRACE_MS,
-    ports: () => ({ redis: port }),
-    start: () => launchRedis({ dir: layout.redisDir, port, logPath }),
+    ports: () => ({ redis: redis.port }),
+    start: () => launchRedis({ dir: layout.redisDir, port: redis.port, logPath }),
+  };
+  return {
+    ports: [redis],
+    service: onFreePorts([redis], service),
+    url: () => `redis://127.0.0.1:${redis.port}`,
   };
 }
 

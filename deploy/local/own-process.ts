@@ -15,8 +15,8 @@ const READY_TIMEOUT_MS = 60_000;
 export interface OwnProcessOptions {
   readonly role: Role;
   readonly id: string;
-  /** The CLI's file, then its words. */
-  readonly args: readonly string[];
+  /** The CLI's file, then its words, asked for at each start. */
+  readonly args: () => readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly logPath: string;
@@ -36,7 +36,7 @@ export function ownProcess(options: OwnProcessOptions): Service {
       const ready = Promise.withResolvers<ReadyMessage>();
       const child = await launch({
         command: process.execPath,
-        args: ["--enable-source-maps", "--disable-warning=ExperimentalWarning", ...options.args],
+        args: ["--enable-source-maps", "--disable-warning=ExperimentalWarning", ...options.args()],
         env: options.env,
         cwd: options.cwd,
         logPath,
@@ -65,8 +65,9 @@ async function readyOrGone(
   waiting.abort();
   if (outcome !== "silent" && "kind" in outcome) return outcome;
   await child.stop(0);
-  const how = outcome === "silent" ? "was not ready in time" : "ended before it was ready";
-  throw new NotStartedError(`${id} ${how}:\n${logTail(logPath)}`);
+  const isSilent = outcome === "silent";
+  const how = isSilent ? "was not ready in time" : "ended before it was ready";
+  throw new NotStartedError(`${id} ${how}:\n${logTail(logPath)}`, { isSilent });
 }
 
 function isReady(message: unknown): message is ReadyMessage {

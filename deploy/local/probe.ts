@@ -25,9 +25,16 @@ export function addressOf(url: string): TcpAddress {
   };
 }
 
-/** True when an AMQP 0-9-1 broker offers a connection. */
-export function answersAmqp(address: TcpAddress): Promise<boolean> {
-  return ask(address, AMQP_HEADER, (reply) => reply[0] === AMQP_METHOD_FRAME);
+/**
+ * True when an AMQP 0-9-1 broker offers a connection. With a cluster's name, only that one: it is
+ * among the server properties of Connection.Start.
+ */
+export function answersAmqp(address: TcpAddress, clusterName = ""): Promise<boolean> {
+  return ask(
+    address,
+    AMQP_HEADER,
+    (reply) => reply[0] === AMQP_METHOD_FRAME && reply.includes(clusterName),
+  );
 }
 
 /** True when a Redis server answers: also with an error such as NOAUTH, but not while it loads. */
@@ -36,6 +43,13 @@ export function answersRedis(address: TcpAddress): Promise<boolean> {
     const text = reply.toString("latin1");
     return text.startsWith("+PONG") || (text.startsWith("-") && !text.startsWith("-LOADING"));
   });
+}
+
+/** True when the Redis that answers is this process, and no other one on the same port. */
+export function isRedisProcess(address: TcpAddress, pid: number): Promise<boolean> {
+  return ask(address, Buffer.from("INFO server\r\n"), (reply) =>
+    reply.toString("latin1").includes(`\r\nprocess_id:${pid}\r\n`),
+  );
 }
 
 function ask(

@@ -8,6 +8,7 @@
 // Does not own: finding or installing the program (programs.ts).
 
 import assert from "node:assert";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { privatePort } from "./ports.ts";
@@ -81,7 +82,9 @@ export function rabbitmqManagementUrl(ports: RabbitmqPorts): string {
 /** Starts the broker once; the supervisor does the repeating. */
 export async function launchRabbitmq(options: RabbitmqLaunch): Promise<RunningProcess> {
   const { dir, ports, logPath } = options;
-  writeFiles(dir, ports);
+  // By its name it is known from somebody else's on the same port, while ours is about to fail.
+  const clusterName = `quorumq-${randomBytes(8).toString("hex")}`;
+  writeFiles(dir, ports, clusterName);
   const env = environment(dir, ports);
   const epmd = await launch({
     command: findProgram("epmd"),
@@ -101,7 +104,7 @@ export async function launchRabbitmq(options: RabbitmqLaunch): Promise<RunningPr
       tie: "guard",
     });
     void broker.exited.then(() => epmd.kill("SIGKILL"));
-    await untilAccepting(broker, ports, logPath);
+    await untilAccepting(broker, ports, clusterName, logPath);
     return broker;
   } catch (error) {
     await epmd.stop(0);
@@ -141,6 +144,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<LocalRabb
 async function untilAccepting(
   broker: RunningProcess,
   ports: RabbitmqPorts,
+  clusterName: string,
   logPath: string,
 ): Promise<void> {
   try {
@@ -149,7 +153,7 @@ async function untilAccepting(
       child: broker,
       logPath,
       timeoutMs: READY_TIMEOUT_MS,
-      probe: () => answersAmqp({ host: "127.0.0.1", port: ports.amqp }),
+      probe: () => answersAmqp({ host: "127.0.0.1", port: ports.amqp }, clusterName),
     });
   } catch (error) {
     await broker.stop(0);
@@ -157,12 +161,13 @@ async function untilAccepting(
   }
 }
 
-function writeFiles(dir: string, ports: RabbitmqPorts): void {
+function writeFiles(dir: string, ports: RabbitmqPorts, clusterName: string): void {
   mkdirSync(join(dir, "home"), { recursive: true });
   writeFileSync(join(dir, "enabled_plugins"), "[rabbitmq_management].\n");
   writeFileSync(
     join(dir, "rabbitmq.conf"),
     [
+      `cluster_name = ${clusterName}`,
       `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
       "management.tcp.ip = 127.0.0.1",
       `management.tcp.port = ${ports.management}`,

@@ -10,8 +10,15 @@ import type { RunningProcess } from "./process.ts";
 const PROBE_INTERVAL_MS = 50;
 const LOG_LINES_SHOWN = 12;
 
+/** The program is gone again, or was ended because it stayed silent. */
 export class NotStartedError extends Error {
   override readonly name = "NotStartedError";
+  readonly isSilent: boolean;
+
+  constructor(message: string, how: { readonly isSilent: boolean }) {
+    super(message);
+    this.isSilent = how.isSilent;
+  }
 }
 
 export interface ReadyOptions {
@@ -28,12 +35,14 @@ export async function untilReady(options: ReadyOptions): Promise<void> {
     if (options.child.hasExited()) {
       const { code, signal } = await options.child.exited;
       const how = code === null ? `was killed by ${signal}` : `exited with code ${code}`;
-      throw new NotStartedError(`${options.name} ${how}:\n${logTail(options.logPath)}`);
+      const message = `${options.name} ${how}:\n${logTail(options.logPath)}`;
+      throw new NotStartedError(message, { isSilent: false });
     }
     if (performance.now() > deadline) {
       const seconds = Math.round(options.timeoutMs / 1_000);
       throw new NotStartedError(
         `${options.name} did not answer within ${seconds} s:\n${logTail(options.logPath)}`,
+        { isSilent: true },
       );
     }
     await delay(PROBE_INTERVAL_MS);

@@ -76,7 +76,7 @@ export class ExtraNodes {
       ownProcess({
         role: "node",
         id,
-        args: [NODE_CLI, ...words, "--data-dir", this.#dirOf(id)],
+        args: () => [NODE_CLI, ...words, "--data-dir", this.#dirOf(id)],
         env: nodeEnvironment(this.#stack, id, this.#env),
         cwd: packageRoot(),
         logPath: join(this.#stack.dir, "logs", `${id}.log`),

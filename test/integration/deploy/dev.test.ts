@@ -1,7 +1,7 @@
 // `quorumq dev`, from outside: what it prints, what it writes, what it restarts, what it leaves.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
@@ -19,12 +19,14 @@ const folder = temporaryFolder("dev");
 const stackFile = join(folder, "state", "stack.json");
 const env: Record<string, string> = { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" };
 let grpcPort = 0;
+let consolePort = 0;
 
 beforeAll(async () => {
   const [broker, redis] = await Promise.all([sharedBroker(), startRedis()]);
   env["QUORUMQ_AMQP_URL"] = broker.url;
   env["QUORUMQ_REDIS_URL"] = redis.url;
   grpcPort = await privatePort();
+  consolePort = await privatePort();
 });
 
 interface Run {
@@ -34,8 +36,13 @@ interface Run {
 }
 
 function dev(...flags: readonly string[]): Run {
+  return devIn("state", ...flags);
+}
+
+function devIn(state: string, ...flags: readonly string[]): Run {
   const cli = join(packageRoot(), "deploy", "cli.ts");
-  const words = ["dev", "--dir", "state", "--grpc-port", String(grpcPort), ...flags];
+  const ports = ["--grpc-port", String(grpcPort), "--console-port", String(consolePort)];
+  const words = ["dev", "--dir", state, ...ports, ...flags];
   const child = spawn(process.execPath, [cli, ...words], { cwd: folder, env });
   atEnd(() => {
     child.kill("SIGKILL");
@@ -50,17 +57,25 @@ function dev(...flags: readonly string[]): Run {
   return { child, output: () => output, exited };
 }
 
-/** For what happens in other processes, which tell us nothing. */
-async function until(what: string, holds: () => boolean): Promise<void> {
+/** For what happens in other processes, which tell us nothing. In vain: their output is told. */
+async function until(run: Run, what: string, holds: () => boolean): Promise<void> {
   const endMs = performance.now() + 60_000;
   while (!holds()) {
-    if (performance.now() > endMs) throw new Error(`in vain: ${what}`);
+    if (performance.now() > endMs) throw new Error(`in vain: ${what}\n${run.output()}${logs()}`);
     await delay(50);
   }
 }
 
-function readStack(): Stack {
-  return JSON.parse(readFileSync(stackFile, "utf8")) as Stack;
+function logs(): string {
+  const at = join(folder, "state", "logs");
+  if (!existsSync(at)) return "";
+  return readdirSync(at)
+    .map((name) => `\n== ${name}\n${readFileSync(join(at, name), "utf8").slice(-8_000)}`)
+    .join("");
+}
+
+function readStack(state = "state"): Stack {
+  return JSON.parse(readFileSync(join(folder, state, "stack.json"), "utf8")) as Stack;
 }
 
 function processNamed(id: string): StackProcess | undefined {
@@ -86,9 +101,19 @@ describe("quorumq dev", () => {
     expect(existsSync(stackFile)).toBe(false);
   });
 
+  test("two that start at the same moment find ports of their own", async () => {
+    const runs = [devIn("state-a"), devIn("state-b")];
+    for (const run of runs) await until(run, "the banner", () => run.output().includes("greeting"));
+    const addresses = ["state-a", "state-b"].map((state) => readStack(state).endpoints["grpc"]);
+    expect(new Set(addresses).size).toBe(2);
+    expect(addresses).toContain(`127.0.0.1:${grpcPort}`);
+    for (const { child } of runs) child.kill("SIGINT");
+    expect(await Promise.all(runs.map(({ exited }) => exited))).toEqual([0, 0]);
+  });
+
   test("restarts what is killed, refuses a second stack, and drains at the first signal", async () => {
     const run = dev();
-    await until("the banner", () => run.output().includes("greeting"));
+    await until(run, "the banner", () => run.output().includes("greeting"));
     const stack = readStack();
     expect(stack.processes.map(({ role }) => role).toSorted()).toEqual([
       ...["console", "gateway", "node", "node", "node", "worker", "worker"],
@@ -102,7 +127,7 @@ describe("quorumq dev", () => {
 
     const before = processNamed("n1")?.pid ?? 0;
     process.kill(before, "SIGKILL");
-    await until("another n1", () => (processNamed("n1")?.pid ?? before) !== before);
+    await until(run, "another n1", () => (processNamed("n1")?.pid ?? before) !== before);
 
     const pids = readStack().processes.map(({ pid }) => pid);
     run.child.kill("SIGINT");
@@ -113,11 +138,11 @@ describe("quorumq dev", () => {
 
   test("takes its processes along when it is killed outright", async () => {
     const run = dev();
-    await until("the banner", () => run.output().includes("greeting"));
+    await until(run, "the banner", () => run.output().includes("greeting"));
     const pids = readStack().processes.map(({ pid }) => pid);
     expect(pids).toHaveLength(7);
     run.child.kill("SIGKILL");
     await run.exited;
-    await until("the end of all", () => !pids.some(isAlive));
+    await until(run, "the end of all", () => !pids.some(isAlive));
   });
 });

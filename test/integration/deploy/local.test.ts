@@ -3,7 +3,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, jest, test } from "@jest/globals";
 import { addressOf, answersAmqp, answersRedis } from "../../../deploy/local/probe.ts";
+import { startRabbitmq } from "../../../deploy/local/rabbitmq.ts";
+import { NotStartedError } from "../../../deploy/local/ready.ts";
+import { startRedis as startLocalRedis } from "../../../deploy/local/redis.ts";
 import { BROKER_START_TIMEOUT_MS, sharedBroker, startBroker } from "../../support/broker.ts";
+import { temporaryFolder } from "../../support/folder.ts";
 import { startRedis } from "../../support/redis.ts";
 
 jest.setTimeout(BROKER_START_TIMEOUT_MS);
@@ -40,6 +44,18 @@ describe("a private RabbitMQ", () => {
     await broker.stop();
     expect(isAlive(broker.pid())).toBe(false);
     expect(await answersAmqp(address)).toBe(false);
+  });
+});
+
+describe("a port that another one of its kind listens on", () => {
+  test("is not taken for one's own: the start fails", async () => {
+    const [broker, redis] = await Promise.all([startBroker(), startRedis()]);
+    const dir = temporaryFolder("second");
+    await expect(startLocalRedis({ dir, port: redis.port })).rejects.toThrow(NotStartedError);
+    const amqpPort = broker.ports.amqp;
+    await expect(startRabbitmq({ dir, amqpPort })).rejects.toThrow(NotStartedError);
+    expect(await answersRedis({ host: "127.0.0.1", port: redis.port })).toBe(true);
+    expect(await answersAmqp({ host: "127.0.0.1", port: amqpPort })).toBe(true);
   });
 });
 

@@ -5,19 +5,19 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { bannerOf } from "../../../deploy/local/banner.ts";
-import { isPortFree, nextFreePort, privatePort } from "../../../deploy/local/ports.ts";
-import { launch } from "../../../deploy/local/process.ts";
+import { isPortFree, nextFreePort, privatePort, releasePort } from "../../../deploy/local/ports.ts";
+import { launch, type RunningProcess } from "../../../deploy/local/process.ts";
 import { missingText } from "../../../deploy/local/programs.ts";
+import { NotStartedError } from "../../../deploy/local/ready.ts";
 import { readLiveStack, settingsOfStack, writeStack } from "../../../deploy/local/stack-file.ts";
+import { onFreePorts, StackPort } from "../../../deploy/local/stack-port.ts";
 import { type Role, type Service, Supervisor } from "../../../deploy/local/supervisor.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 import { atEnd } from "../../support/teardown.ts";
 
 async function taken(): Promise<number> {
-  const server = createServer();
   const port = await privatePort();
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  atEnd(() => new Promise<void>((resolve) => server.close(() => resolve())));
+  await listenOn(port);
   return port;
 }
 
@@ -35,6 +35,69 @@ describe("ports", () => {
     expect(ports).not.toContain(next);
   });
 });
+
+describe("a port of the stack", () => {
+  test("moves on when another process was faster, and stays once it was listened on", async () => {
+    const free = await privatePort();
+    releasePort(free);
+    const port = await StackPort.near("Redis", free);
+    expect([port.port, port.moved]).toEqual([free, null]);
+    const fastest = await listenOn(free);
+    const starts: number[] = [];
+    const service = onFreePorts([port], {
+      ...sleeper("600"),
+      start: async () => {
+        starts.push(port.port);
+        return started(port.port);
+      },
+    });
+    await service.start();
+    expect(starts).toEqual([free, port.port]);
+    expect(port.port).toBeGreaterThan(free);
+    expect(port.moved).toBe(`Redis ${port.port} (${free} is taken)`);
+
+    // Clients know the address by now: a later start waits for it, with the supervisor.
+    const second = await listenOn(port.port);
+    await expect(service.start()).rejects.toThrow(NotStartedError);
+    expect(starts).toHaveLength(3);
+    await Promise.all([fastest.end(), second.end()]);
+  });
+
+  test("does not hide why a service cannot start", async () => {
+    const port = await StackPort.near("Redis", await privatePort());
+    let starts = 0;
+    const failing = (error: Error): Service =>
+      onFreePorts([port], {
+        ...sleeper("1"),
+        start: () => {
+          starts += 1;
+          return Promise.reject(error);
+        },
+      });
+    const gone = new NotStartedError("Redis exited with code 1", { isSilent: false });
+    await expect(failing(gone).start()).rejects.toThrow(gone);
+    expect(starts).toBe(4);
+    const silent = new NotStartedError("Redis did not answer", { isSilent: true });
+    await expect(failing(silent).start()).rejects.toThrow(silent);
+    expect(starts).toBe(5);
+  });
+});
+
+/** As a service of the stack starts: it ends when its port is taken. */
+async function started(port: number): Promise<RunningProcess> {
+  if (!(await isPortFree(port))) {
+    throw new NotStartedError(`${port} is taken`, { isSilent: false });
+  }
+  return sleeper("600").start();
+}
+
+async function listenOn(port: number): Promise<{ end(): Promise<void> }> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const end = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
+  atEnd(end);
+  return { end };
+}
 
 describe("the stack's file", () => {
   const path = join(temporaryFolder("stack"), "stack.json");
