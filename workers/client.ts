@@ -10,6 +10,7 @@ import type { GetClusterResponse } from "../protos/gen/quorumq/v1/cluster_servic
 import type { Job } from "../protos/gen/quorumq/v1/job.ts";
 import type { ListJobsRequest, ListJobsResponse } from "../protos/gen/quorumq/v1/job_service.ts";
 import { connectJobs } from "../transport/grpc/client.ts";
+import type { CallOptions } from "./client/call-options.ts";
 import type { Locks } from "./client/locks.ts";
 import { clientOver } from "./client/over-connection.ts";
 import type { Queues } from "./client/queues.ts";
@@ -25,6 +26,7 @@ import type {
 import { MACHINE_CLOCK } from "./clock.ts";
 import type { JobDefinition } from "./define-job.ts";
 
+export type { CallOptions } from "./client/call-options.ts";
 export { HeldLock, LockLostError, type LockLostWhy } from "./client/held-lock.ts";
 export type { LockOptions, Locks } from "./client/locks.ts";
 export type { QueueLimitOptions, Queues } from "./client/queues.ts";
@@ -105,15 +107,15 @@ export interface Client {
     input: Input,
     options?: SubmitOptions,
   ): Promise<Output>;
-  get(jobId: string): Promise<Job>;
+  get(jobId: string, options?: CallOptions): Promise<Job>;
   /** A page, newest first, without payloads and results. */
-  list(filter?: Partial<ListJobsRequest>): Promise<ListJobsResponse>;
-  cancel(jobId: string, reason?: string): Promise<Job>;
+  list(filter?: Partial<ListJobsRequest>, options?: CallOptions): Promise<ListJobsResponse>;
+  cancel(jobId: string, reason?: string, options?: CallOptions): Promise<Job>;
   /**
    * A new run of a job that has failed or was cancelled. Asked again with the same requestId, it
    * begins no second one.
    */
-  retry(jobId: string, options?: { readonly requestId?: string }): Promise<Job>;
+  retry(jobId: string, options?: { readonly requestId?: string } & CallOptions): Promise<Job>;
   /** Retries all jobs that match, and tells how many. */
   retryAll(filter?: RetryFilter): Promise<number>;
   /** The job when it has ended, however that was. */
@@ -121,7 +123,7 @@ export interface Client {
   readonly schedules: ScheduleClient;
   /** Seen, paused, limited and drained. */
   readonly queues: Queues;
-  cluster(): Promise<GetClusterResponse>;
+  cluster(options?: CallOptions): Promise<GetClusterResponse>;
   /** Locks outside jobs, in one line with them. */
   readonly locks: Locks;
   /**

@@ -6,6 +6,7 @@ export { type AbortWhy, AttemptAborted } from "./attempt-aborted.ts";
 export { childResults, NoChildResultError } from "./children.ts";
 export type { ScheduleClient, ScheduleOptions, ScheduleTiming } from "./client/schedules.ts";
 export {
+  type CallOptions,
   type ChildOptions,
   type Client,
   type ClientOptions,

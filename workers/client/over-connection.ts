@@ -6,11 +6,12 @@
 import { randomUUID } from "node:crypto";
 import type { Job } from "../../protos/gen/quorumq/v1/job.ts";
 import { ListJobsRequest } from "../../protos/gen/quorumq/v1/job_service.ts";
-import type { ClientCallOptions, JobsConnection } from "../../transport/grpc/client.ts";
+import type { JobsConnection } from "../../transport/grpc/client.ts";
 import { refusal } from "../../transport/reason.ts";
 import type { Client, FlowHandle, JobHandle, WaitOptions } from "../client.ts";
 import type { Clock } from "../clock.ts";
 import type { JobDefinition } from "../define-job.ts";
+import { callOptions } from "./call-options.ts";
 import { insistently } from "./insistent-call.ts";
 import { locksOver } from "./locks.ts";
 import { queuesOver } from "./queues.ts";
@@ -92,16 +93,19 @@ export function clientOver(parts: ClientParts): Client {
         ...(signal === undefined ? {} : { signal }),
       });
     },
-    get: async (jobId) => present((await jobs.getJob({ jobId })).job),
-    list: (filter = {}) => jobs.listJobs(ListJobsRequest.fromPartial(filter)),
-    cancel: async (jobId, reason = "") => present((await jobs.cancelJob({ jobId, reason })).job),
-    retry: async (jobId, { requestId = randomUUID() } = {}) =>
-      present((await jobs.retryJob({ jobId, requestId })).job),
+    get: async (jobId, options = {}) =>
+      present((await jobs.getJob({ jobId }, callOptions(options))).job),
+    list: (filter = {}, options = {}) =>
+      jobs.listJobs(ListJobsRequest.fromPartial(filter), callOptions(options)),
+    cancel: async (jobId, reason = "", options = {}) =>
+      present((await jobs.cancelJob({ jobId, reason }, callOptions(options))).job),
+    retry: async (jobId, { requestId = randomUUID(), ...options } = {}) =>
+      present((await jobs.retryJob({ jobId, requestId }, callOptions(options))).job),
     retryAll: (filter = {}) => retryAll(jobs, filter),
     wait,
     schedules: scheduleClient(jobs),
     queues: queuesOver(jobs),
-    cluster: () => cluster.getCluster({}),
+    cluster: (options = {}) => cluster.getCluster({}, callOptions(options)),
     locks: { acquire: locks.acquire, run: locks.run },
     close: () => {
       locks.close();
@@ -109,16 +113,6 @@ export function clientOver(parts: ClientParts): Client {
     },
   };
   return client;
-}
-
-type Call = Pick<SubmitOptions, "deadlineMs" | "traceparent" | "signal">;
-
-function callOptions({ deadlineMs, traceparent, signal }: Call): ClientCallOptions {
-  return {
-    ...(deadlineMs === undefined ? {} : { timeoutMs: deadlineMs }),
-    ...(traceparent === undefined ? {} : { traceparent }),
-    ...(signal === undefined ? {} : { signal }),
-  };
 }
 
 function present(job: Job | undefined): Job {

@@ -8,6 +8,7 @@ import type { ListQueuesResponse, Queue } from "../../protos/gen/quorumq/v1/job_
 import type { JobsConnection } from "../../transport/grpc/client.ts";
 import { refusal } from "../../transport/reason.ts";
 import { durationOf } from "../../transport/wire-value.ts";
+import { type CallOptions, callOptions } from "./call-options.ts";
 
 /** 0 is no limit; what is absent stays as it is. */
 export interface QueueLimitOptions {
@@ -21,35 +22,39 @@ export interface QueueLimitOptions {
 
 export interface Queues {
   /** A queue each, and all of them together. */
-  list(): Promise<ListQueuesResponse>;
+  list(options?: CallOptions): Promise<ListQueuesResponse>;
   /** No more starts of this queue ("*": of any); running jobs go on. */
-  pause(queue: string): Promise<Queue>;
-  resume(queue: string): Promise<Queue>;
+  pause(queue: string, options?: CallOptions): Promise<Queue>;
+  resume(queue: string, options?: CallOptions): Promise<Queue>;
   /** "*": all queues together, of which only maxRunning can be limited. */
-  configure(queue: string, limits: QueueLimitOptions): Promise<Queue>;
+  configure(queue: string, limits: QueueLimitOptions, options?: CallOptions): Promise<Queue>;
   /** Cancels what waits, and tells how many that were; running jobs go on. */
   drain(
     queue: string,
-    options?: { readonly includeScheduled?: boolean; readonly reason?: string },
+    options?: { readonly includeScheduled?: boolean; readonly reason?: string } & CallOptions,
   ): Promise<number>;
 }
 
 export function queuesOver(jobs: JobsConnection["jobs"]): Queues {
   return {
-    list: () => jobs.listQueues({}),
-    pause: async (queue) => present((await jobs.pauseQueue({ queue })).queue),
-    resume: async (queue) => present((await jobs.resumeQueue({ queue })).queue),
-    configure: async (queue, { maxRunning, rate, maxWaiting }) => {
+    list: (options = {}) => jobs.listQueues({}, callOptions(options)),
+    pause: async (queue, options = {}) =>
+      present((await jobs.pauseQueue({ queue }, callOptions(options))).queue),
+    resume: async (queue, options = {}) =>
+      present((await jobs.resumeQueue({ queue }, callOptions(options))).queue),
+    configure: async (queue, { maxRunning, rate, maxWaiting }, options = {}) => {
       const period = rate === undefined ? undefined : durationOf(rate.periodMs);
       const limits = {
         maxRunning,
         rate: rate === undefined ? undefined : { count: rate.count, period },
         maxWaiting,
       };
-      return present((await jobs.configureQueue({ queue, limits })).queue);
+      return present((await jobs.configureQueue({ queue, limits }, callOptions(options))).queue);
     },
-    drain: async (queue, { includeScheduled = false, reason = "" } = {}) =>
-      (await jobs.drainQueue({ queue, includeScheduled, reason })).cancelledCount,
+    drain: async (queue, { includeScheduled = false, reason = "", ...options } = {}) => {
+      const request = { queue, includeScheduled, reason };
+      return (await jobs.drainQueue(request, callOptions(options))).cancelledCount;
+    },
   };
 }
 

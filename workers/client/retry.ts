@@ -7,9 +7,10 @@ import { randomUUID } from "node:crypto";
 import { JobState } from "../../protos/gen/quorumq/v1/job.ts";
 import { RetryJobsRequest } from "../../protos/gen/quorumq/v1/job_service.ts";
 import type { JobsConnection } from "../../transport/grpc/client.ts";
+import { type CallOptions, callOptions } from "./call-options.ts";
 
-/** Which jobs are retried; what is absent matches all. */
-export interface RetryFilter {
+/** Which jobs are retried; what is absent matches all. A deadline is that of each piece. */
+export interface RetryFilter extends CallOptions {
   /** Default FAILED. */
   readonly state?: "FAILED" | "CANCELLED";
   readonly kind?: string;
@@ -19,24 +20,24 @@ export interface RetryFilter {
   readonly createdFrom?: Date;
   /** Exclusive. */
   readonly createdBefore?: Date;
-  readonly signal?: AbortSignal;
 }
 
 export async function retryAll(
   jobs: JobsConnection["jobs"],
-  { state, signal, ...filter }: RetryFilter,
+  { state, kind = "", queue = "", errorCode = "", ...rest }: RetryFilter,
 ): Promise<number> {
   const isCancelled = state === "CANCELLED";
   const request = RetryJobsRequest.fromPartial({
-    ...filter,
+    ...{ kind, queue, errorCode },
+    createdFrom: rest.createdFrom,
+    createdBefore: rest.createdBefore,
     state: isCancelled ? JobState.JOB_STATE_CANCELLED : JobState.JOB_STATE_FAILED,
     requestId: randomUUID(),
   });
-  const options = signal === undefined ? {} : { signal };
   let count = 0;
   let pageToken = "";
   do {
-    const piece = await jobs.retryJobs({ ...request, pageToken }, options);
+    const piece = await jobs.retryJobs({ ...request, pageToken }, callOptions(rest));
     count += piece.retriedCount;
     pageToken = piece.nextPageToken;
   } while (pageToken !== "");

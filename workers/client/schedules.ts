@@ -11,11 +11,12 @@ import type {
   TriggerScheduleResponse,
 } from "../../protos/gen/quorumq/v1/job_service.ts";
 import { MissedPolicy, OverlapPolicy, Schedule } from "../../protos/gen/quorumq/v1/schedule.ts";
-import type { ClientCallOptions, JobsConnection } from "../../transport/grpc/client.ts";
+import type { JobsConnection } from "../../transport/grpc/client.ts";
 import { refusal } from "../../transport/reason.ts";
 import { durationOf } from "../../transport/wire-value.ts";
 import type { JobDefinition } from "../define-job.ts";
-import { child, type JobSubmitOptions, type SubmitOptions, toSpec } from "./submission.ts";
+import { type CallOptions, callOptions } from "./call-options.ts";
+import { child, type JobSubmitOptions, toSpec } from "./submission.ts";
 
 const OVERLAP = {
   skip: OverlapPolicy.OVERLAP_POLICY_SKIP,
@@ -50,9 +51,9 @@ export type ScheduleOptions = ScheduleTiming & {
   readonly startAt?: Date;
   readonly endAt?: Date;
 } & OfEachJob &
-  Pick<SubmitOptions, "deadlineMs" | "signal">;
+  CallOptions;
 
-export interface TriggerOptions {
+export interface TriggerOptions extends CallOptions {
   /** Made up by the gateway when absent. */
   readonly idempotencyKey?: string;
   /** Even while another job of the schedule has not ended, whatever its `overlap` is. */
@@ -65,17 +66,17 @@ export interface ScheduleClient {
     input: Input,
     options: ScheduleOptions,
   ): Promise<Schedule>;
-  get(scheduleId: string): Promise<Schedule>;
+  get(scheduleId: string, options?: CallOptions): Promise<Schedule>;
   /** A page, in the order of creation, without payloads. */
-  list(page?: {
-    readonly pageSize?: number;
-    readonly pageToken?: string;
-  }): Promise<ListSchedulesResponse>;
+  list(
+    page?: { readonly pageSize?: number; readonly pageToken?: string },
+    options?: CallOptions,
+  ): Promise<ListSchedulesResponse>;
   /** Whether there was one. Its jobs stay. */
-  delete(scheduleId: string): Promise<boolean>;
-  pause(scheduleId: string): Promise<Schedule>;
+  delete(scheduleId: string, options?: CallOptions): Promise<boolean>;
+  pause(scheduleId: string, options?: CallOptions): Promise<Schedule>;
   /** Goes on with the next slot from now. */
-  resume(scheduleId: string): Promise<Schedule>;
+  resume(scheduleId: string, options?: CallOptions): Promise<Schedule>;
   /** A job of it now, beside its slots; the same key again gives the first job. */
   trigger(scheduleId: string, options?: TriggerOptions): Promise<TriggerScheduleResponse>;
 }
@@ -88,13 +89,18 @@ export function scheduleClient(jobs: JobsConnection["jobs"]): ScheduleClient {
       const schedule = scheduleOf(job, options);
       return present((await jobs.createSchedule({ schedule }, callOptions(options))).schedule);
     },
-    get: async (scheduleId) => present((await jobs.getSchedule({ scheduleId })).schedule),
-    list: ({ pageSize = 0, pageToken = "" } = {}) => jobs.listSchedules({ pageSize, pageToken }),
-    delete: async (scheduleId) => (await jobs.deleteSchedule({ scheduleId })).existed,
-    pause: async (scheduleId) => present((await jobs.pauseSchedule({ scheduleId })).schedule),
-    resume: async (scheduleId) => present((await jobs.resumeSchedule({ scheduleId })).schedule),
-    trigger: (scheduleId, { idempotencyKey = "", allowOverlap = false } = {}) =>
-      jobs.triggerSchedule({ scheduleId, idempotencyKey, allowOverlap }),
+    get: async (scheduleId, options = {}) =>
+      present((await jobs.getSchedule({ scheduleId }, callOptions(options))).schedule),
+    list: ({ pageSize = 0, pageToken = "" } = {}, options = {}) =>
+      jobs.listSchedules({ pageSize, pageToken }, callOptions(options)),
+    delete: async (scheduleId, options = {}) =>
+      (await jobs.deleteSchedule({ scheduleId }, callOptions(options))).existed,
+    pause: async (scheduleId, options = {}) =>
+      present((await jobs.pauseSchedule({ scheduleId }, callOptions(options))).schedule),
+    resume: async (scheduleId, options = {}) =>
+      present((await jobs.resumeSchedule({ scheduleId }, callOptions(options))).schedule),
+    trigger: (scheduleId, { idempotencyKey = "", allowOverlap = false, ...options } = {}) =>
+      jobs.triggerSchedule({ scheduleId, idempotencyKey, allowOverlap }, callOptions(options)),
   };
 }
 
@@ -114,13 +120,6 @@ function scheduleOf(job: JobSpec, options: ScheduleOptions): Schedule {
     ...(startAt === undefined ? {} : { startTime: startAt }),
     ...(endAt === undefined ? {} : { endTime: endAt }),
   });
-}
-
-function callOptions({ deadlineMs, signal }: ScheduleOptions): ClientCallOptions {
-  return {
-    ...(deadlineMs === undefined ? {} : { timeoutMs: deadlineMs }),
-    ...(signal === undefined ? {} : { signal }),
-  };
 }
 
 function present(schedule: Schedule | undefined): Schedule {

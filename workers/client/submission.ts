@@ -14,6 +14,7 @@ import { durationOf, toWireBackoff } from "../../transport/wire-value.ts";
 import type { JobDefinition, RetryPolicy } from "../define-job.ts";
 import { withJitter } from "../kind-registration.ts";
 import { describeIssues } from "../standard-schema.ts";
+import type { CallOptions } from "./call-options.ts";
 
 /** What may be said of any job of a submission. */
 export interface JobSubmitOptions {
@@ -38,20 +39,17 @@ export interface JobSubmitOptions {
   readonly timeoutMs?: number;
 }
 
-export interface SubmitOptions extends JobSubmitOptions {
+export interface SubmitOptions extends JobSubmitOptions, CallOptions {
   /** One submission per key; made up when absent. */
   readonly idempotencyKey?: string;
   /** For being accepted; with `run` also for the result. Default 10 s, `run` no limit. */
   readonly deadlineMs?: number;
-  readonly traceparent?: string;
-  readonly signal?: AbortSignal;
 }
 
 /** Of one of the jobs of a `submitAll`. */
 export type EachOptions = JobSubmitOptions & Pick<SubmitOptions, "idempotencyKey">;
 
-export interface SubmitAllOptions<Input>
-  extends Pick<SubmitOptions, "deadlineMs" | "traceparent" | "signal"> {
+export interface SubmitAllOptions<Input> extends CallOptions {
   /** What is said of each job: its key, priority, delay and so on. */
   readonly each?: (input: Input, at: number) => EachOptions;
 }

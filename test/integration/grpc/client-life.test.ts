@@ -9,7 +9,12 @@ import { ListJobsRequest, SubmitJobsRequest } from "../../../protos/gen/quorumq/
 import { connectJobs } from "../../../transport/grpc/client.ts";
 import { REQUEST_FIELDS_MAX } from "../../../transport/limit.ts";
 import { silentLogger } from "../../../transport/telemetry/logger.ts";
-import { type Client, createClient, type JobHandle } from "../../../workers/client.ts";
+import {
+  type CallOptions,
+  type Client,
+  createClient,
+  type JobHandle,
+} from "../../../workers/client.ts";
 import { defineJob } from "../../../workers/define-job.ts";
 import { createGateway, type Gateway } from "../../../workers/gateway.ts";
 import { all, type Edge, failureOf, startEdge } from "../../support/edge.ts";
@@ -71,6 +76,52 @@ test.each([
     reason: "INVALID_FIELD",
     retry: "never",
     violations: [{ field: `job.${field}` }],
+  });
+});
+
+describe("a deadline and a signal", () => {
+  const calls: readonly [string, (options: CallOptions) => Promise<unknown>][] = [
+    ["submit", (options) => client.submit(idle, {}, options)],
+    ["submitAll", (options) => client.submitAll(idle, [{}], options)],
+    ["get", (options) => client.get(job.id, options)],
+    ["list", (options) => client.list({}, options)],
+    ["cancel", (options) => client.cancel(job.id, "", options)],
+    ["retry", (options) => client.retry(job.id, options)],
+    ["retryAll", (options) => client.retryAll(options)],
+    ["cluster", (options) => client.cluster(options)],
+    ["queues.list", (options) => client.queues.list(options)],
+    ["queues.pause", (options) => client.queues.pause("default", options)],
+    ["queues.resume", (options) => client.queues.resume("default", options)],
+    ["queues.configure", (options) => client.queues.configure("default", {}, options)],
+    ["queues.drain", (options) => client.queues.drain("default", options)],
+    [
+      "schedules.create",
+      (options) => client.schedules.create(idle, {}, { everyMs: 60_000, ...options }),
+    ],
+    ["schedules.get", (options) => client.schedules.get("s", options)],
+    ["schedules.list", (options) => client.schedules.list({}, options)],
+    ["schedules.delete", (options) => client.schedules.delete("s", options)],
+    ["schedules.pause", (options) => client.schedules.pause("s", options)],
+    ["schedules.resume", (options) => client.schedules.resume("s", options)],
+    ["schedules.trigger", (options) => client.schedules.trigger("s", options)],
+  ];
+
+  test.each(calls)("are those of %s, too", async (_name, call) => {
+    const before = edge.quorum.proposed.length;
+    const failures = await Promise.all([
+      failureOf(call({ signal: AbortSignal.abort() })),
+      failureOf(call({ deadlineMs: Number.NaN })),
+    ]);
+    expect(failures).toMatchObject([{ reason: "CALL_CANCELLED" }, { reason: "INVALID_FIELD" }]);
+    expect(edge.quorum.proposed).toHaveLength(before);
+  });
+
+  test("no call of the client is left out", () => {
+    const unlike = ["submitFlow", "run", "wait", "close", "locks.acquire", "locks.run"];
+    const names = Object.entries(client).flatMap(([name, value]) =>
+      typeof value === "function" ? name : Object.keys(value).map((inner) => `${name}.${inner}`),
+    );
+    expect(names.toSorted()).toEqual([...calls.map(([name]) => name), ...unlike].toSorted());
   });
 });
 
