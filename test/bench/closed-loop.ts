@@ -1,7 +1,8 @@
 // Callers that each wait for their answer before they call again: a closed loop.
 //
-// Guarantees: exactly `inFlight` calls are open at any time; only calls that began after the
-// warm-up and before the end are samples; a call that fails is counted, and is no sample.
+// Guarantees: exactly `inFlight` calls are open until the end; only calls that began after the
+// warm-up count, and of each caller at least one does, however long that takes; a call that fails
+// is counted, and is no sample.
 // Does not own: what is called. A closed loop slows down together with what it measures, so a
 // stall is one long sample per caller, not the many that independent users would have had.
 
@@ -30,9 +31,10 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<ClosedL
   let failures = 0;
   let calls = 0;
   const caller = async (): Promise<void> => {
-    for (;;) {
+    for (let counted = 0; ; ) {
       const beganMs = performance.now();
-      if (beganMs >= endMs) return;
+      if (beganMs >= endMs && counted > 0) return;
+      if (beganMs >= measureFromMs) counted += 1;
       calls += 1;
       try {
         await options.call(calls);

@@ -32,8 +32,8 @@ const QUICK: DriverTiming = {
 };
 /** For tests that keep this process busy for a while, in which nobody is to be deposed. */
 export const PATIENT: DriverTiming = {
-  electionTimeoutMinMs: 600,
-  electionTimeoutMaxMs: 1_200,
+  electionTimeoutMinMs: 1_000,
+  electionTimeoutMaxMs: 2_000,
   heartbeatIntervalMs: 40,
 };
 

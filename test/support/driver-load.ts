@@ -13,17 +13,25 @@ import { type DriverCluster, type Member, submission, submittedIds } from "./dri
 const LARGE_BYTES = 200 * 1024;
 const LARGE_PAYLOAD = Buffer.from(JSON.stringify("x".repeat(LARGE_BYTES)), "utf8");
 
-/** Jobs whose entries are large, one after the other, each answered before the next. */
+/**
+ * Jobs whose entries are large, one after the other, each answered before the next. On a machine
+ * that is very busy the leader may change meanwhile: the one that leads at the end.
+ */
 export async function submitLarge(
   cluster: DriverCluster,
   leader: Member,
   count: number,
-): Promise<void> {
-  for (let left = count; left > 0; left -= 1) {
-    const callId = cluster.propose(leader, submission(1, 0, LARGE_PAYLOAD));
-    const answer = await cluster.answerTo(leader, callId);
-    if (submittedIds(answer) === null) throw new Error(`answered ${outcomeOf(answer)}`);
+): Promise<Member> {
+  let asked = leader;
+  for (let left = count; left > 0; ) {
+    const callId = cluster.propose(asked, submission(1, 0, LARGE_PAYLOAD));
+    const answer = await cluster.answerTo(asked, callId);
+    const outcome = outcomeOf(answer);
+    if (submittedIds(answer) !== null) left -= 1;
+    else if (outcome === "NOT_LEADER") asked = await cluster.leader();
+    else throw new Error(`answered ${outcome}`);
   }
+  return asked;
 }
 
 /**

@@ -26,7 +26,7 @@ import { SoloQuorum } from "../../support/solo-quorum.ts";
 import { atEnd } from "../../support/teardown.ts";
 import { registerKinds } from "../../support/tiny-executor.ts";
 
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 
 let edge: Edge;
 let raw: Client;
@@ -60,7 +60,7 @@ const inTime = (): number => Date.now() + 5_000;
 describe("a crowd of callers on one connection", () => {
   test("takes no other call along when it goes away and comes back at once", async () => {
     const { jobId } = await edge.jobs.submitJob({ job: jobSpec({ kind: "echo" }) });
-    const steady = edge.jobs.waitJob({ jobId }, { timeoutMs: 25_000 });
+    const steady = edge.jobs.waitJob({ jobId }, { timeoutMs: 55_000 });
     const codes = new Set<string>();
     const wave = (): { readonly leave: () => void; readonly gone: Promise<unknown> } => {
       const { signal, abort } = abortable();
