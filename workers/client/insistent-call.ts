@@ -18,11 +18,15 @@ export async function insistently<T>(
   const { timeoutMs: givenMs = CALL_TIMEOUT_MS_DEFAULT, signal } = options;
   const endMs = performance.now() + givenMs;
   for (let timeoutMs = givenMs; ; timeoutMs = endMs - performance.now()) {
+    const beganMs = performance.now();
     try {
       return await call({ ...options, timeoutMs });
     } catch (thrown) {
       const { code, retry, retryDelayMs = RETRY_MS } = PipelineError.from(thrown);
-      const isOver = signal?.aborted === true || performance.now() + retryDelayMs >= endMs;
+      // One that is cut off by the deadline would say "unknown" where "nobody is there" is known.
+      const nowMs = performance.now();
+      const nextEndsMs = nowMs + retryDelayMs + (nowMs - beganMs);
+      const isOver = signal?.aborted === true || nextEndsMs >= endMs;
       if (isOver || code !== Code.Unavailable || retry !== "safe") throw thrown;
       const ended = signal === undefined ? {} : { signal };
       // Ended early, the next try says so.

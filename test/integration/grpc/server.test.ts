@@ -20,7 +20,7 @@ import { fromStatus } from "../../../transport/grpc/status.ts";
 import { GRPC_STREAMS_MAX } from "../../../transport/limit.ts";
 import { silentLogger } from "../../../transport/telemetry/logger.ts";
 import { createGateway } from "../../../workers/gateway.ts";
-import { all, type Edge, failureOf, startEdge } from "../../support/edge.ts";
+import { all, type Edge, failureOf, startEdge, toldByGateway } from "../../support/edge.ts";
 import { jobSpec } from "../../support/job-spec.ts";
 import { SoloQuorum } from "../../support/solo-quorum.ts";
 import { atEnd } from "../../support/teardown.ts";
@@ -207,11 +207,11 @@ describe("without an answer from the quorum", () => {
   test("an unknown outcome is told before the deadline, with the key to ask again with", async () => {
     edge.quorum.interrupt({ kind: "unknown" });
     const job = jobSpec({ idempotencyKey: "k-1" });
-    const submitting = failureOf(edge.jobs.submitJob({ job }, { timeoutMs: 1_000 }));
-    const batching = failureOf(
+    const submitting = toldByGateway(() => edge.jobs.submitJob({ job }, { timeoutMs: 1_000 }));
+    const batching = toldByGateway(() =>
       edge.jobs.batchSubmitJobs({ jobs: [job, jobSpec()] }, { timeoutMs: 1_000 }),
     );
-    const cancelling = failureOf(
+    const cancelling = toldByGateway(() =>
       edge.jobs.cancelJob({ jobId: "j-1", reason: "" }, { timeoutMs: 1_000 }),
     );
     for (const error of await Promise.all([submitting, batching, cancelling])) {
