@@ -1,8 +1,8 @@
-// The commands about jobs: submit, get, wait, list, cancel, retry.
+// The commands about jobs: submit, get, wait, watch, list, cancel, retry.
 //
 // Guarantees: the answer goes to stdout in the form asked for, and nothing else does. A job that
-// ended as FAILED or CANCELLED makes submit --wait and wait exit with 3. The id of a submitted job
-// is told on stderr before the wait, so that it is known also when the wait times out.
+// ended as FAILED or CANCELLED makes submit --wait, wait and watch exit with 3. The id of a
+// submitted job is told on stderr before the wait, so that it is known also when that times out.
 // Does not own: how an answer looks (output.ts); refusals, which are thrown (exit-code.ts).
 
 import { randomUUID } from "node:crypto";
@@ -12,22 +12,24 @@ import { ChildFailurePolicy, type Job, JobSpec, JobState } from "../protos/gen/q
 import { ListJobsRequest, RetryJobsRequest } from "../protos/gen/quorumq/v1/job_service.ts";
 import { Code, PipelineError } from "../transport/pipeline-error.ts";
 import { durationOf } from "../transport/result-codec.ts";
+import { watchUntilEnded } from "../workers/client/watch.ts";
 import type { Ask, AskCommand } from "./ask.ts";
 import { ExitCode, UsageError } from "./exit-code.ts";
 import {
   CHILDREN_SHOWN_MAX,
+  printChange,
   printChildren,
   printJob,
   printJobs,
   printSubmitted,
   standingOf,
 } from "./output.ts";
-import { printJson, printLine } from "./print.ts";
+import { printJson, printLine, whenUnread } from "./print.ts";
 
 const STANDING_TIMEOUT_MS = 2_000;
 
 export const JOB_COMMANDS = {
-  ...{ submit, get, wait, list, cancel, retry, redrive },
+  ...{ submit, get, wait, watch, list, cancel, retry, redrive },
 } as const satisfies Readonly<Record<string, AskCommand>>;
 
 async function submit(ask: Ask): Promise<ExitCode> {
@@ -55,6 +57,24 @@ async function get({ connection, words, form, timeoutMs }: Ask): Promise<ExitCod
 
 function wait(ask: Ask): Promise<ExitCode> {
   return finished(ask.words[0] ?? "", ask);
+}
+
+/** Without --timeout for as long as it takes, also over failovers; to the end, or a reader's. */
+async function watch(ask: Ask): Promise<ExitCode> {
+  const { connection, words, options, form, timeoutMs } = ask;
+  const [jobId = ""] = words;
+  // An address that is wrong is no gateway that will come back; and the job may have ended.
+  let job = present((await connection.jobs.getJob({ jobId }, { timeoutMs: timeoutMs() })).job);
+  const unread = whenUnread();
+  const afterIndex = Number(options["after"] ?? 0);
+  const call = { afterIndex, deadlineMs: timeoutMs(), signal: unread };
+  try {
+    for await (job of watchUntilEnded(connection.jobs, jobId, call)) printChange(job, form);
+  } catch (error) {
+    if (unread.aborted) return ExitCode.Ok;
+    throw error;
+  }
+  return job.state === JobState.JOB_STATE_SUCCEEDED ? ExitCode.Ok : ExitCode.JobUnsuccessful;
 }
 
 async function finished(jobId: string, { connection, form, timeoutMs }: Ask): Promise<ExitCode> {

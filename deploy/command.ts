@@ -144,6 +144,20 @@ const SPECS: readonly Spec[] = [
   ),
   job("get", "get <id>", "show a job"),
   job("wait", "wait <id>", "wait for the end of a job"),
+  asking(
+    {
+      words: "watch <id>",
+      help: "tell each change of a job until it has ended",
+      options: [
+        output(),
+        new Option("--timeout <time>", "give up after so long: seconds, or 90s, 5m, 1h").argParser(
+          seconds,
+        ),
+        new Option("--after <index>", "skip what is known: up to this change").argParser(natural),
+      ],
+    },
+    async () => (await import("./client-command.ts")).JOB_COMMANDS.watch,
+  ),
   job("list", "list", "list jobs, newest first", [
     new Option("--state <state>", "only jobs in this state").choices([
       ...["scheduled", "queued", "running", "succeeded", "failed", "cancelled"],

@@ -8,6 +8,7 @@ import { PipelineError } from "../transport/pipeline-error.ts";
 import type { Ask } from "./ask.ts";
 import { ExitCode } from "./exit-code.ts";
 import { printEntry } from "./ledger-output.ts";
+import { whenUnread } from "./print.ts";
 
 const RETRY_PAUSE_MS = 1_000;
 
@@ -19,8 +20,7 @@ export async function tailLog({ connection, options, form }: Ask): Promise<ExitC
   let hasBegun = false;
   for (;;) {
     try {
-      const { signal } = unread;
-      const pages = connection.cluster.tailLog({ fromIndex, follow }, { signal });
+      const pages = connection.cluster.tailLog({ fromIndex, follow }, { signal: unread });
       for await (const { entries } of pages) {
         hasBegun = true;
         for (const entry of entries) {
@@ -30,21 +30,11 @@ export async function tailLog({ connection, options, form }: Ask): Promise<ExitC
       }
       if (!follow) return ExitCode.Ok;
     } catch (thrown) {
-      if (unread.signal.aborted) return ExitCode.Ok;
+      if (unread.aborted) return ExitCode.Ok;
       const isPassing = thrown instanceof PipelineError && thrown.retry === "safe";
       if (!follow || !hasBegun || !isPassing) throw thrown;
       process.stderr.write(`quorumq: ${thrown.message}; going on from entry ${fromIndex}\n`);
     }
     await delay(RETRY_PAUSE_MS);
   }
-}
-
-/** Aborted when stdout's reader has gone. */
-function whenUnread(): AbortController {
-  const unread = new AbortController();
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    unread.abort();
-  });
-  return unread;
 }

@@ -16,6 +16,7 @@ import {
   type Form,
   printFields,
   printJson,
+  printJsonLine,
   printLine,
   printTable,
   withDurations,
@@ -27,6 +28,10 @@ const STATE_COLOR = {
   FAILED: "red",
   CANCELLED: "yellow",
 } as const;
+
+/** Of a log that has run for long, and of the longest word. */
+const INDEX_WIDTH = 9;
+const STATE_WIDTH = "SUCCEEDED".length;
 
 export function printSubmitted(submitted: SubmitJobResponse, form: Form): void {
   if (form === "json") {
@@ -75,6 +80,42 @@ export function printJob(job: Job, form: Form): void {
 function scheduleLine({ scheduleId, slotTime }: Job): string {
   if (scheduleId === "") return "";
   return `${scheduleId}, ${slotTime === undefined ? "by hand" : `slot ${slotTime.toISOString()}`}`;
+}
+
+/** One line: what --after takes, the state, and what there is to say of it. */
+export function printChange(job: Job, form: Form): void {
+  if (form === "json") {
+    printJsonLine(plainJob(job));
+    return;
+  }
+  const index = String(job.changeIndex).padStart(INDEX_WIDTH);
+  const gap = " ".repeat(STATE_WIDTH - stateWord(job.state).length);
+  printLine(`${index}  ${colouredState(job.state)}${gap}  ${newsOf(job)}`.trimEnd());
+}
+
+function newsOf(job: Job): string {
+  const { state, attempts, runAt, pendingChildCount } = job;
+  switch (state) {
+    case JobState.JOB_STATE_RUNNING: {
+      const progress = job.progress.length === 0 ? "" : `  ${job.progress.toString("utf8")}`;
+      return `attempt ${attemptsText(job)} at ${attempts.at(-1)?.worker}${progress}`;
+    }
+    case JobState.JOB_STATE_SUCCEEDED:
+      return job.result.toString("utf8");
+    case JobState.JOB_STATE_SCHEDULED:
+      if (pendingChildCount > 0) return `waits for ${pendingChildCount} children`;
+      return `for ${runAt?.toISOString()}${lastErrorText(job)}`;
+    case JobState.JOB_STATE_QUEUED:
+      return waitsFor(job) === "" ? lastErrorText(job).trimStart() : `waits for ${waitsFor(job)}`;
+    default:
+      return errorText(job.error);
+  }
+}
+
+/** Why there is another attempt. */
+function lastErrorText({ attempts }: Job): string {
+  const error = attempts.at(-1)?.error;
+  return error === undefined ? "" : `  after ${errorText(error)}`;
 }
 
 export function printJobs(jobs: readonly Job[], form: Form): void {

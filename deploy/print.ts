@@ -62,6 +62,16 @@ function plain(value: unknown): unknown {
   return isDuration ? `${seconds + nanos / 1e9}s` : withDurations(value);
 }
 
+/** Aborted when stdout's reader has gone (`| head`): for what would print on and on. */
+export function whenUnread(): AbortSignal {
+  const unread = new AbortController();
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    unread.abort();
+  });
+  return unread.signal;
+}
+
 export function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }

@@ -23,6 +23,7 @@ import type {
   SubmitAllOptions,
   SubmitOptions,
 } from "./client/submission.ts";
+import type { WatchOptions } from "./client/watch.ts";
 import { MACHINE_CLOCK } from "./clock.ts";
 import type { JobDefinition } from "./define-job.ts";
 
@@ -42,6 +43,7 @@ export {
   type SubmitAllOptions,
   type SubmitOptions,
 } from "./client/submission.ts";
+export type { WatchOptions } from "./client/watch.ts";
 
 export interface ClientOptions {
   /**
@@ -120,6 +122,11 @@ export interface Client {
   retryAll(filter?: RetryFilter): Promise<number>;
   /** The job when it has ended, however that was. */
   wait(jobId: string, options?: WaitOptions): Promise<Job>;
+  /**
+   * The job as it is, then after each change until it has ended: `for await (const job of …)`. Goes
+   * on over failovers; to go on in another process, give it the last job's `changeIndex`.
+   */
+  watch(jobId: string, options?: WatchOptions): AsyncIterable<Job>;
   readonly schedules: ScheduleClient;
   /** Seen, paused, limited and drained. */
   readonly queues: Queues;

@@ -30,6 +30,7 @@ export {
   type SubmitAllOptions,
   type SubmitOptions,
   type WaitOptions,
+  type WatchOptions,
 } from "./client.ts";
 export { type CreateWorkerOptions, createWorker, type WorkerConnection } from "./create-worker.ts";
 export {

@@ -26,6 +26,7 @@ import {
   toSpec,
   toSpecs,
 } from "./submission.ts";
+import { watchUntilEnded } from "./watch.ts";
 
 export interface ClientParts extends Pick<JobsConnection, "jobs" | "cluster" | "locks" | "close"> {
   /** The clock that `delayMs` counts from. */
@@ -103,6 +104,7 @@ export function clientOver(parts: ClientParts): Client {
       present((await jobs.retryJob({ jobId, requestId }, callOptions(options))).job),
     retryAll: (filter = {}) => retryAll(jobs, filter),
     wait,
+    watch: (jobId, options) => watchUntilEnded(jobs, jobId, options),
     schedules: scheduleClient(jobs),
     queues: queuesOver(jobs),
     cluster: (options = {}) => cluster.getCluster({}, callOptions(options)),

@@ -117,7 +117,7 @@ describe("a deadline and a signal", () => {
   });
 
   test("no call of the client is left out", () => {
-    const unlike = ["submitFlow", "run", "wait", "close", "locks.acquire", "locks.run"];
+    const unlike = ["submitFlow", "run", "wait", "watch", "close", "locks.acquire", "locks.run"];
     const names = Object.entries(client).flatMap(([name, value]) =>
       typeof value === "function" ? name : Object.keys(value).map((inner) => `${name}.${inner}`),
     );

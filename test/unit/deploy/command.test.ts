@@ -35,7 +35,7 @@ describe("the commands", () => {
   test("are the published ones", () => {
     const names = buildProgram(() => undefined).commands.map((command) => command.name());
     expect(names).toEqual([
-      ...["dev", "node", "gateway", "console", "worker", "submit", "get", "wait"],
+      ...["dev", "node", "gateway", "console", "worker", "submit", "get", "wait", "watch"],
       ...["list", "cancel", "retry", "redrive", "lock", "queue", "schedule"],
       ...["status", "cluster", "ledger", "health", "version"],
     ]);

@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
+import { JobState } from "../../../protos/gen/quorumq/v1/job.ts";
 import type { AbortWhy } from "../../../workers/attempt-aborted.ts";
 import {
   type AttemptContext,
@@ -358,6 +359,18 @@ describe("a test pipeline", () => {
     expect(await failureOf(late)).toMatchObject({ code: "DEADLINE_EXCEEDED" });
     expect(pipeline.now().getTime() - startMs).toBe(60_000);
     expect(await handle.result()).toBe(2);
+  });
+
+  test("lets a job be watched while time is moved", async () => {
+    pipeline = createTestPipeline({ jobs });
+    const { id } = await pipeline.client.submit(double, { n: 2 }, { delayMs: SECOND_MS });
+    const seen: JobState[] = [];
+    for await (const { state } of pipeline.client.watch(id)) {
+      seen.push(state);
+      if (state === JobState.JOB_STATE_SCHEDULED) await pipeline.advance(SECOND_MS);
+    }
+    expect(seen[0]).toBe(JobState.JOB_STATE_SCHEDULED);
+    expect(seen.at(-1)).toBe(JobState.JOB_STATE_SUCCEEDED);
   });
 
   test("takes its time from one at a time", async () => {
