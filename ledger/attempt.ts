@@ -18,6 +18,7 @@ import {
   refuseRenewal,
   refuseReport,
 } from "./fencing.ts";
+import { withinHistory } from "./history-limit.ts";
 import { JobState } from "./job.ts";
 import { heldKeyOf } from "./line.ts";
 import { plusMs, wholeMs } from "./milliseconds.ts";
@@ -139,7 +140,7 @@ export function finishAttempt(turn: Turn, finish: FinishAttempt): Result {
   if (job === undefined) return { kind: "job-not-found", jobId: finish.jobId };
   if (isCurrent(job, finish.token)) {
     const attempt = liveAttempt(job);
-    attempt.answer = endAttempt(turn, job, endOf(finish));
+    attempt.answer = endAttempt(turn, job, withinHistory(job, endOf(finish)));
     return attempt.answer;
   }
   const earlier = job.attempts.find((one) => one.token === finish.token);

@@ -26,6 +26,11 @@ export const DEADLINE_PASSED: JobError = {
   message: "the job did not end within total_timeout",
   retryable: false,
 };
+export const HANDED_BACK_TOO_OFTEN: JobError = {
+  code: "HANDED_BACK_TOO_OFTEN",
+  message: "workers have handed the job back again and again",
+  retryable: true,
+};
 export const UNKNOWN: JobError = {
   code: "UNKNOWN",
   message: "no error was given",

@@ -2,7 +2,8 @@
 //
 // Guarantees: a run that ended stays on record, with its attempts; the next one has its attempts
 // and its deadline anew. A request retries a job once, however often it arrives (its id is kept
-// with the run that it followed). A bulk retry takes a bounded look at a time, oldest job first,
+// with the run that it followed). What has more history than a job may have (history-limit.ts) is
+// retried no more. A bulk retry takes a bounded look at a time, oldest job first,
 // and says where to go on: no command looks through all jobs. With a parent that cannot do without
 // its children, those that ended without a result are retried, too, and it waits for them.
 // Does not own: who asks; which keys a cancelled attempt still holds (park.ts: the new run waits
@@ -13,6 +14,7 @@ import { enter } from "./change.ts";
 import type { CommandBody, RetryFilter } from "./command.ts";
 import { indexDue } from "./due.ts";
 import { childrenOf } from "./family.ts";
+import { isSpent } from "./history-limit.ts";
 import { isTerminal, JobState } from "./job.ts";
 import { wholeMs } from "./milliseconds.ts";
 import type { JobRecord } from "./record.ts";
@@ -32,6 +34,7 @@ export function retryJob(
   if (wasRetriedBy(job, requestId)) return { kind: "retried", job };
   const { state } = job;
   if (state === JobState.Succeeded || !isTerminal(state)) return { kind: "retry-refused", state };
+  if (isSpent(job)) return { kind: "retry-refused", state };
   rerun(turn, job, requestId, () => false);
   return { kind: "retried", job };
 }
@@ -69,6 +72,7 @@ function isMatch(job: JobRecord, filter: RetryFilter): boolean {
   const { state, kind, queue, errorCode, createdFromMs, createdBeforeMs } = filter;
   return (
     job.state === state &&
+    !isSpent(job) &&
     (kind === "" || job.kind === kind) &&
     (queue === "" || job.queue === queue) &&
     (errorCode === "" || job.error?.code === errorCode) &&

@@ -48,6 +48,8 @@ export const REASONS = {
   /** Told to whoever retries: it has not ended, or there is a result. */
   JOB_NOT_FINISHED: { code: Code.FailedPrecondition, retry: "never" },
   JOB_SUCCEEDED: { code: Code.FailedPrecondition, retry: "never" },
+  /** It has been retried, or handed back, hundreds of times (ledger/history-limit.ts). */
+  JOB_SPENT: { code: Code.FailedPrecondition, retry: "never" },
   JOB_NOT_FOUND: { code: Code.NotFound, retry: "never" },
   /** Neither registered with a kind nor configured. */
   QUEUE_NOT_FOUND: { code: Code.NotFound, retry: "never" },

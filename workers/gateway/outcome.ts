@@ -4,6 +4,7 @@
 // OUTCOME_UNKNOWN with what to do about it. Reads change nothing, so they are never unknown.
 // Does not own: codes (transport/reason.ts).
 
+import { ATTEMPTS_MAX, RUNS_MAX } from "../../ledger/history-limit.ts";
 import { type SubmitRefused, SubmitRefused_Reason } from "../../protos/gen/node/v1/exchange.ts";
 import { JobState } from "../../protos/gen/quorumq/v1/job.ts";
 import type { PipelineError } from "../../transport/pipeline-error.ts";
@@ -79,6 +80,11 @@ export function retryRefused(jobId: string, state: JobState): PipelineError {
   if (state === JobState.JOB_STATE_SUCCEEDED) {
     const message = `job ${jobId} has SUCCEEDED: submit a new job to run it again`;
     return refusal("JOB_SUCCEEDED", message, { metadata });
+  }
+  if (state === JobState.JOB_STATE_FAILED || state === JobState.JOB_STATE_CANCELLED) {
+    const spent = `has had ${RUNS_MAX} runs or ${ATTEMPTS_MAX} attempts`;
+    const message = `job ${jobId} ${spent}: submit a new job to run it again`;
+    return refusal("JOB_SPENT", message, { metadata });
   }
   const advice = "wait for its end, or cancel it first";
   return refusal("JOB_NOT_FINISHED", `job ${jobId} has not ended: it is ${word}; ${advice}`, {

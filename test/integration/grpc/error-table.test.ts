@@ -2,6 +2,7 @@
 // every value that the message quotes, and the time to try again where that can help.
 
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { RUNS_MAX } from "../../../ledger/history-limit.ts";
 import { ErrorInfo } from "../../../protos/gen/google/rpc/error_details.ts";
 import { Status } from "../../../protos/gen/google/rpc/status.ts";
 import { connectJobs } from "../../../transport/grpc/client.ts";
@@ -73,7 +74,7 @@ const OVER_GRPC: Partial<Readonly<Record<Reason, () => Promise<PipelineError>>>>
   NO_WORKER_RAN_IT: () => failureOf(edge.greeter.sayHello({ name: "nobody" })),
   UNREACHABLE: async () => {
     const { jobs, close } = connectJobs({ address: "127.0.0.1:9" });
-    const failure = await failureOf(jobs.getJob({ jobId: "j-1" }, { timeoutMs: 2_000 }));
+    const failure = await failureOf(jobs.getJob({ jobId: "j-1" }, { timeoutMs: 10_000 }));
     close();
     return failure;
   },
@@ -99,6 +100,15 @@ const OVER_GRPC: Partial<Readonly<Record<Reason, () => Promise<PipelineError>>>>
   JOB_NOT_FINISHED: async () =>
     failureOf(edge.jobs.retryJob({ jobId: await waiting(), requestId: "" })),
   JOB_SUCCEEDED: async () => failureOf(edge.jobs.retryJob({ jobId: await ended(), requestId: "" })),
+  JOB_SPENT: async () => {
+    const [jobId, call] = [await waiting(), { timeoutMs: 1_000, traceparent: "" }];
+    await edge.quorum.propose({ kind: "cancel-job", jobId, reason: "" }, call);
+    for (let run = 2; run <= RUNS_MAX; run += 1) {
+      await edge.quorum.propose({ kind: "retry-job", jobId, requestId: `r${run}` }, call);
+      await edge.quorum.propose({ kind: "cancel-job", jobId, reason: "" }, call);
+    }
+    return failureOf(edge.jobs.retryJob({ jobId, requestId: "" }));
+  },
   JOB_NOT_FOUND: () => failureOf(edge.jobs.getJob({ jobId: "j-999999" })),
   NODE_UNKNOWN: () => failureOf(edge.cluster.addNode({ nodeIds: ["n9"] })),
   NODE_UNFIT: () => failureOf(edge.cluster.removeNode({ nodeIds: ["solo"] })),

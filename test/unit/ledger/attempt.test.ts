@@ -1,7 +1,9 @@
 // Rules of ledger/attempt.ts, attempt-end.ts and fencing.ts.
 
 import { describe, expect, test } from "@jest/globals";
+import { ATTEMPTS_MAX } from "../../../ledger/history-limit.ts";
 import { counts, hash } from "../../../ledger/ledger.ts";
+import { restored } from "./restored.ts";
 import { bytes, kindOf, LEASE_MS, START_MS, World } from "./world.ts";
 
 function refused(reason: string, lockKey = "") {
@@ -212,6 +214,21 @@ describe("finishing an attempt", () => {
     });
     expect(world.job(id)).toMatchObject({ dispatch: 2, attemptsUsed: 0, error: null });
     expect(world.start(id)).toMatchObject({ kind: "started", number: 2 });
+  });
+
+  test("handing back again and again is a failure in the end", () => {
+    const world = new World([kindOf({ maxAttempts: 1 })]);
+    const id = world.add();
+    for (let number = 1; number < ATTEMPTS_MAX; number += 1) {
+      world.fail(id, world.begin(id), "handed-back");
+    }
+    expect(world.job(id)).toMatchObject({ state: "queued", attemptsUsed: 0 });
+    expect(world.fail(id, world.begin(id), "handed-back")).toMatchObject({ state: "failed" });
+    const error = { code: "HANDED_BACK_TOO_OFTEN" };
+    expect(world.job(id)).toMatchObject({ state: "failed", attemptsUsed: 1, error });
+    expect(world.job(id).attempts.at(-1)).toMatchObject({ outcome: "failed", error });
+    expect(hash(restored(world.ledger))).toBe(hash(world.ledger));
+    expect(world.retry(id)).toEqual({ kind: "retry-refused", state: "failed" });
   });
 
   test("an outcome without an error gets one that can be retried", () => {

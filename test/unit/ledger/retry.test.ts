@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "@jest/globals";
 import type { RetryFilter } from "../../../ledger/command.ts";
+import { RUNS_MAX } from "../../../ledger/history-limit.ts";
 import { counts } from "../../../ledger/ledger.ts";
 import { LOOKS_MAX } from "../../../ledger/retry.ts";
 import { restored } from "./restored.ts";
@@ -13,6 +14,11 @@ function failed(world: World, spec = {}): string {
   world.fail(id, world.begin(id), "failed", false);
   return id;
 }
+
+const all: RetryFilter = {
+  ...{ state: "failed", kind: "", queue: "", errorCode: "" },
+  ...{ createdFromMs: 0, createdBeforeMs: 0 },
+};
 
 describe("a retry", () => {
   test("is a new run: attempts are counted anew, and the old ones stay on record", () => {
@@ -53,6 +59,22 @@ describe("a retry", () => {
     expect(world.retry(done)).toEqual({ kind: "retry-refused", state: "succeeded" });
     expect(world.retry(waiting)).toEqual({ kind: "retry-refused", state: "queued" });
     expect(world.retry("j-900")).toEqual({ kind: "job-not-found", jobId: "j-900" });
+  });
+
+  test("is refused when the job's history is full, alone and in bulk", () => {
+    const world = new World();
+    const [id, other] = [failed(world), failed(world)];
+    for (let run = 2; run <= RUNS_MAX; run += 1) {
+      expect(world.retry(id)).toMatchObject({ kind: "retried", job: { run } });
+      world.fail(id, world.begin(id), "failed", false);
+    }
+    expect(world.retry(id)).toEqual({ kind: "retry-refused", state: "failed" });
+    expect(world.job(id)).toMatchObject({ run: RUNS_MAX, state: "failed" });
+    const bulk = { filter: all, requestId: "b", fromNumber: 0, retriesMax: 10 };
+    expect(world.commit({ kind: "retry-jobs", ...bulk })).toMatchObject({ retriedCount: 1 });
+    expect([world.job(id).state, world.job(other).state]).toEqual(["failed", "queued"]);
+    const later = world.withLedger(restored(world.ledger));
+    expect(later.retry(id)).toEqual({ kind: "retry-refused", state: "failed" });
   });
 
   test("asked again under its name is done once, also after the run has ended", () => {
@@ -192,11 +214,6 @@ describe("in a family", () => {
 });
 
 describe("a bulk retry", () => {
-  const all: RetryFilter = {
-    ...{ state: "failed", kind: "", queue: "", errorCode: "" },
-    ...{ createdFromMs: 0, createdBeforeMs: 0 },
-  };
-
   function bulk(world: World, change: Partial<RetryFilter>, fromNumber = 0, retriesMax = 100) {
     const filter = { ...all, ...change };
     return world.commit({ kind: "retry-jobs", filter, requestId: "b", fromNumber, retriesMax });

@@ -59,7 +59,7 @@ export const AttemptOutcome = {
   /** ATTEMPT_OUTCOME_FENCED - Lost its lock to a newer attempt. */
   ATTEMPT_OUTCOME_FENCED: 6,
   ATTEMPT_OUTCOME_CANCELLED: 7,
-  /** ATTEMPT_OUTCOME_HANDED_BACK - Given back by a draining worker; does not count as an attempt. */
+  /** ATTEMPT_OUTCOME_HANDED_BACK - Given back by a draining worker; does not count as an attempt, up to the job's 500th. */
   ATTEMPT_OUTCOME_HANDED_BACK: 8,
 } as const;
 
@@ -113,7 +113,8 @@ export interface Backoff {
 export interface JobError {
   /**
    * A stable word for programs: the thrown error's name, or one of LEASE_EXPIRED,
-   * ATTEMPT_TIMED_OUT, DEADLINE_PASSED, LOCK_LOST, PAYLOAD_REFUSED, CHILD_FAILED.
+   * ATTEMPT_TIMED_OUT, DEADLINE_PASSED, LOCK_LOST, PAYLOAD_REFUSED, CHILD_FAILED,
+   * HANDED_BACK_TOO_OFTEN.
    */
   code: string;
   /** For people. */
