@@ -42,6 +42,8 @@ export class Disk {
   #pending: Pending[] = [];
   #lastAtMs = 0;
   #life = 0;
+  /** Rises when latencies are drawn anew: those drawn before do not count. */
+  #drawn = 0;
   #taken: { readonly snapshot: Snapshot; readonly bytes: Uint8Array }[] = [];
   #staging: Staging | null = null;
 
@@ -65,10 +67,29 @@ export class Disk {
   persist(write: Persist): void {
     const bytes = write.snapshot === undefined ? null : this.#bytesOf(write.snapshot);
     this.#pending.push({ write, bytes });
-    const life = this.#life;
+    this.#schedule();
+  }
+
+  /** A sound disk from now on, also for what is under way: a slow write may have seconds left. */
+  heal(): void {
+    this.slowness = 1;
+    this.stalledUntilMs = 0;
+    this.isFull = false;
+    this.failsNext = false;
+    this.#drawn += 1;
+    this.#lastAtMs = this.#sim.scheduler.nowMs;
+    for (const _ of this.#pending) this.#schedule();
+  }
+
+  #schedule(): void {
     this.#lastAtMs = Math.max(this.#lastAtMs, this.#doneAtMs());
-    this.#sim.scheduler.at(this.#lastAtMs, () => {
-      if (life === this.#life) this.#finish();
+    this.#finishAt(this.#lastAtMs);
+  }
+
+  #finishAt(atMs: number): void {
+    const [life, drawn] = [this.#life, this.#drawn];
+    this.#sim.scheduler.at(atMs, () => {
+      if (life === this.#life && drawn === this.#drawn) this.#finish();
     });
   }
 
@@ -82,10 +103,7 @@ export class Disk {
   #finish(): void {
     const { scheduler, tally } = this.#sim;
     if (scheduler.nowMs < this.stalledUntilMs) {
-      const life = this.#life;
-      scheduler.at(this.stalledUntilMs, () => {
-        if (life === this.#life) this.#finish();
-      });
+      this.#finishAt(this.stalledUntilMs);
       return;
     }
     if (this.failsNext || this.isFull) {

@@ -6,7 +6,6 @@
 
 import type { Configuration, Target } from "../../raft/configuration.ts";
 import type { NodeId } from "../../raft/message.ts";
-import type { Answer } from "./answer.ts";
 import type { Host } from "./host.ts";
 import type { Life } from "./life.ts";
 import type { Sim } from "./sim.ts";
@@ -72,23 +71,25 @@ export class Operator {
     return all;
   }
 
-  ask(target: Target, done: (answer: Answer) => void = () => {}): boolean {
+  ask(target: Target): boolean {
     const life = this.leader();
-    if (life === null) return false;
-    // A learner will be a voter: one whose disk is gone never helps to anything again.
-    const isSafe =
-      keepsMajority(target.voters, (id) => this.isLost(id)) &&
-      !target.learners.some((id) => this.isLost(id));
-    if (!isSafe) return false;
+    if (life === null || !this.#canGoOn(target)) return false;
     this.#sim.tally.add("count.membership-asked");
     life.host.whenAble(life, () => {
-      life.changeMembership(target, (answer) => {
-        const isTaken = answer.kind === "done";
+      // A paused leader comes to it late: more disks may be lost by now.
+      if (!this.#canGoOn(target)) return;
+      life.changeMembership(target, ({ kind }) => {
+        const isTaken = kind === "done";
         this.#sim.tally.add(isTaken ? "count.membership-changes" : "count.membership-refused");
-        done(answer);
       });
     });
     return true;
+  }
+
+  /** A learner will be a voter: one whose disk is gone never helps to anything again. */
+  #canGoOn({ voters, learners }: Target): boolean {
+    const isLost = (id: NodeId): boolean => this.isLost(id);
+    return keepsMajority(voters, isLost) && !learners.some(isLost);
   }
 
   /** Present voters with one more, one less, or others. */

@@ -74,10 +74,7 @@ export class Recovery {
     sim.isHealed = true;
     sim.network.heal();
     for (const host of sim.hosts) {
-      host.disk.slowness = 1;
-      host.disk.stalledUntilMs = 0;
-      host.disk.isFull = false;
-      host.disk.failsNext = false;
+      host.disk.heal();
       host.wake();
       // Everybody runs the new release, and damaged disks are looked at.
       if (host.isOldFormat || host.disk.store.isDamaged) host.crash("upgrade");
