@@ -39,8 +39,11 @@ export class StackPort {
       : `${this.#what} ${this.#port} (${this.#wanted} is taken)`;
   }
 
-  async moveIfTaken(): Promise<void> {
-    if (!(await isPortFree(this.#port))) this.#port = await nextFreePort(this.#port + 1);
+  /** True: it was taken, and is another one now. */
+  async moveIfTaken(): Promise<boolean> {
+    if (await isPortFree(this.#port)) return false;
+    this.#port = await nextFreePort(this.#port + 1);
+    return true;
   }
 }
 
@@ -50,7 +53,7 @@ export function onFreePorts(ports: readonly StackPort[], service: Service): Serv
   return {
     ...service,
     start: async () => {
-      for (let starts = 1; ; starts += 1) {
+      for (let [starts, unexplained] = [1, 0]; ; starts += 1) {
         try {
           const child = await service.start();
           hasRun = true;
@@ -58,8 +61,12 @@ export function onFreePorts(ports: readonly StackPort[], service: Service): Serv
         } catch (error) {
           const mayMove = error instanceof NotStartedError && !error.isSilent;
           if (hasRun || !mayMove || starts === STARTS_MAX) throw error;
+          let moved = 0;
+          for (const port of ports) if (await port.moveIfTaken()) moved += 1;
+          // Taken for a moment only, by who was looking; or it is not the port at all.
+          if (moved === 0) unexplained += 1;
+          if (unexplained > 1) throw error;
         }
-        for (const port of ports) await port.moveIfTaken();
       }
     },
   };
