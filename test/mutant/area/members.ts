@@ -178,6 +178,10 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     ],
     caughtBy: ["I22 leader"],
     seedsMax: 2000,
+    survives:
+      "a leader that has left itself out must restart while its log is the only one that can be " +
+      "elected, which hardly any seed comes to",
+    test: "test/unit/raft/membership-change.test.ts",
   },
   {
     name: "promoted-learner-refuses-to-vote",

@@ -186,5 +186,6 @@ export const READ_MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ["I22 serves", "I22 membership", "I22 drains"],
+    seedsMax: 2000,
   },
 ];
