@@ -245,7 +245,8 @@ describe("what is taken back", () => {
     apply("j-1", more);
     await queue.until(() => queue.held.size === 1);
     expect([...queue.held]).toEqual(["j-2.1"]);
-    expect(leading.pendingCount()).toBe(0);
+    // The dispatcher hears of the removal a moment after the queue has done it.
+    while (leading.pendingCount() > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
   test("is taken out behind what adds it, and its next dispatch stays", async () => {
