@@ -7,15 +7,12 @@
 // Does not own: the stream itself (gateway/wait.ts).
 
 import { setTimeout as delay } from "node:timers/promises";
-import { type Job, JobState } from "../../protos/gen/quorumq/v1/job.ts";
+import type { Job } from "../../protos/gen/quorumq/v1/job.ts";
 import type { JobsConnection } from "../../transport/grpc/client.ts";
 import { Code, PipelineError } from "../../transport/pipeline-error.ts";
 import { type CallOptions, callOptions } from "./call-options.ts";
 
 const RETRY_DELAY_MS = 500;
-const ENDED: ReadonlySet<JobState> = new Set([
-  ...[JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED],
-]);
 
 export interface WatchOptions extends CallOptions {
   /** Changes up to this `changeIndex` are known. Default 0: begins with the job as it is. */
@@ -40,9 +37,8 @@ export async function* watchUntilEnded(
         if (job === undefined) continue;
         seenIndex = job.changeIndex;
         yield job;
-        if (ENDED.has(job.state)) return;
       }
-      // It had ended, and the caller knows.
+      // The gateway ends a stream with the job, and at once when the caller knows of the end.
       return;
     } catch (thrown) {
       const error = PipelineError.from(thrown);
